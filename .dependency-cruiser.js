@@ -1,0 +1,4 @@
+export default {
+  forbidden: [],
+  options: { tsPreCompilationDeps: true, doNotFollow: { path: "node_modules" } },
+};
