@@ -1,0 +1,132 @@
+import { Worker } from "node:worker_threads";
+import { PipelineError } from "@sluice/shared/runtime/errors.ts";
+import type { Part } from "@sluice/shared/runtime/lifecycle.ts";
+import type { GatewaySettings } from "./config.ts";
+import type { PipelineSnapshot } from "./pipeline-host.ts";
+import { fromFailure, type FromWorker, type ToWorker } from "./pipeline-messages.ts";
+import type { Announcement } from "./pipeline.ts";
+
+interface Waiting<T> {
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** The longest that the worker may take to finish its last step and close its files. */
+const STOP_DEADLINE_MS = 10_000;
+
+/** The worker thread as seen from the main thread: groups go in, commits and announcements come out. */
+export class PipelineThread implements Part {
+  readonly name = "pipeline";
+  readonly #settings: GatewaySettings;
+  readonly #announced: (announcement: Announcement) => void;
+  readonly #failed: (error: Error) => void;
+  #worker: Worker | undefined;
+  #nextId = 0;
+  #stopping = false;
+  #ready: Waiting<string> | undefined;
+  #stopped: Waiting<void> | undefined;
+  readonly #commits = new Map<number, Waiting<void>>();
+  readonly #snapshots = new Map<number, Waiting<PipelineSnapshot>>();
+
+  constructor(
+    settings: GatewaySettings,
+    hooks: {
+      readonly announced: (announcement: Announcement) => void;
+      readonly failed: (error: Error) => void;
+    },
+  ) {
+    this.#settings = settings;
+    this.#announced = hooks.announced;
+    this.#failed = hooks.failed;
+  }
+
+  async start(): Promise<void> {
+    const worker = new Worker(new URL("./pipeline-worker.ts", import.meta.url), {
+      workerData: this.#settings,
+    });
+    this.#worker = worker;
+    worker.on("message", (message: FromWorker) => this.#receive(message));
+    worker.on("error", (error) => this.#fail(error instanceof Error ? error : new Error(String(error))));
+    worker.on("exit", (code) => {
+      if (!this.#stopping) this.#fail(new Error(`the pipeline's thread ended with code ${code}`));
+      this.#stopped?.resolve();
+    });
+    await new Promise<string>((resolve, reject) => {
+      this.#ready = { resolve, reject };
+    });
+    this.#ready = undefined;
+  }
+
+  /** Hands a group over (the buffer is moved, not copied); resolves when it is on disk. */
+  commit(group: ArrayBuffer): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const id = this.#nextId++;
+      this.#commits.set(id, { resolve, reject });
+      this.#send({ kind: "group", id, group }, [group]);
+    });
+  }
+
+  snapshot(): Promise<PipelineSnapshot> {
+    return new Promise((resolve, reject) => {
+      const id = this.#nextId++;
+      this.#snapshots.set(id, { resolve, reject });
+      this.#send({ kind: "snapshot", id });
+    });
+  }
+
+  async stop(): Promise<void> {
+    const worker = this.#worker;
+    if (worker === undefined || this.#stopping) return;
+    this.#stopping = true;
+    await new Promise<void>((resolve, reject) => {
+      this.#stopped = { resolve, reject };
+      this.#send({ kind: "stop", deadlineMs: STOP_DEADLINE_MS });
+    });
+    await worker.terminate();
+    this.#rejectAll(new PipelineError("gateway.stopped", "the gateway has stopped"));
+  }
+
+  #send(message: ToWorker, transfer: readonly ArrayBuffer[] = []): void {
+    this.#worker?.postMessage(message, transfer);
+  }
+
+  #receive(message: FromWorker): void {
+    switch (message.kind) {
+      case "ready":
+        this.#ready?.resolve(message.epoch);
+        return;
+      case "settled": {
+        const waiting = this.#commits.get(message.id);
+        this.#commits.delete(message.id);
+        if (message.failure === undefined) waiting?.resolve();
+        else waiting?.reject(fromFailure(message.failure));
+        return;
+      }
+      case "snapshot":
+        this.#snapshots.get(message.id)?.resolve(message.snapshot);
+        this.#snapshots.delete(message.id);
+        return;
+      case "announcement":
+        this.#announced(message.announcement);
+        return;
+      case "failed":
+        this.#fail(fromFailure(message.failure));
+        return;
+      case "stopped":
+        this.#stopped?.resolve();
+    }
+  }
+
+  #fail(error: Error): void {
+    this.#rejectAll(error);
+    if (this.#ready === undefined) this.#failed(error);
+    else this.#ready.reject(error);
+    this.#stopped?.resolve();
+  }
+
+  #rejectAll(error: Error): void {
+    for (const waiting of [...this.#commits.values(), ...this.#snapshots.values()]) waiting.reject(error);
+    this.#commits.clear();
+    this.#snapshots.clear();
+  }
+}

@@ -1,0 +1,60 @@
+// The worker thread: owns the buffer, everything after the acknowledgement, and the way to the lake.
+import { parentPort, workerData } from "node:worker_threads";
+import { present } from "@sluice/shared/runtime/assert.ts";
+import { systemClock } from "@sluice/shared/runtime/clock.ts";
+import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
+import { createLog } from "@sluice/shared/runtime/log.ts";
+import { newUuid, seededRandom } from "@sluice/shared/runtime/random.ts";
+import { gatewaySettingsSchema } from "./config.ts";
+import { type FromWorker, toFailure, type ToWorker } from "./pipeline-messages.ts";
+import { PipelineHost } from "./pipeline-host.ts";
+
+const port = present(parentPort, "the pipeline runs in a worker thread");
+const send = (message: FromWorker, transfer: readonly ArrayBuffer[] = []): void =>
+  port.postMessage(message, transfer);
+
+async function main(): Promise<void> {
+  const settings = gatewaySettingsSchema.parse(workerData);
+  const bootId = newUuid();
+  const host = await PipelineHost.open({
+    settings,
+    bootId,
+    clock: systemClock,
+    random: seededRandom(Number.parseInt(bootId.slice(0, 8), 16)),
+    log: createLog("gateway-pipeline", settings.log.level),
+    announce: (announcement) => send({ kind: "announcement", announcement }),
+    failed: (error) => send({ kind: "failed", failure: toFailure(error) }),
+  });
+  port.on("message", (message: ToWorker) => {
+    answer(host, message).catch((error: unknown) => send({ kind: "failed", failure: toFailure(error) }));
+  });
+  send({ kind: "ready", epoch: host.epoch });
+}
+
+async function answer(host: PipelineHost, message: ToWorker): Promise<void> {
+  switch (message.kind) {
+    case "group":
+      try {
+        host.append(new Uint8Array(message.group));
+        send({ kind: "settled", id: message.id, failure: undefined });
+      } catch (error) {
+        send({ kind: "settled", id: message.id, failure: toFailure(error) });
+      }
+      return;
+    case "snapshot":
+      send({ kind: "snapshot", id: message.id, snapshot: host.snapshot() });
+      return;
+    case "nudge":
+      host.nudge();
+      return;
+    case "stop":
+      await host.stop(message.deadlineMs);
+      send({ kind: "stopped" });
+      port.close();
+  }
+}
+
+main().catch((error: unknown) => {
+  const failure = error instanceof PipelineError ? error : new Error(describeError(error), { cause: error });
+  send({ kind: "failed", failure: toFailure(failure) });
+});
