@@ -29,8 +29,10 @@ export const reportedStateSchema = z.strictObject({
   champion: modelVersionSchema.optional(),
   /** When the champion was loaded here. */
   championSinceUs: z.int().optional(),
-  /** Why the desired model is not the one that runs. */
-  refusal: z.strictObject({ ...modelVersionSchema.shape, code: z.string(), message: z.string() }).optional(),
+  /** Why the desired model is not the one that runs; without model and version where the wish itself is unreadable. */
+  refusal: z
+    .strictObject({ ...modelVersionSchema.partial().shape, code: z.string(), message: z.string() })
+    .optional(),
   /** Hashes of the views that this gateway computes. */
   viewHashes: z.array(z.string()),
   counters: z.record(z.string(), z.number()),
