@@ -1,0 +1,124 @@
+import { alertTopic, predictionTopic } from "@sluice/shared/contract/topic.ts";
+import type { Clock } from "@sluice/shared/runtime/clock.ts";
+import { Lifecycle, type Part } from "@sluice/shared/runtime/lifecycle.ts";
+import type { Log } from "@sluice/shared/runtime/log.ts";
+import { GroupCommit } from "./buffer/group-commit.ts";
+import { lockBuffer } from "./buffer/lock.ts";
+import { type GatewaySettings, host, SOFTWARE_VERSION } from "./config.ts";
+import { createBrokerClient } from "./ingest/broker-client.ts";
+import { createEmbeddedBroker } from "./ingest/embedded-broker.ts";
+import type { Source } from "./ingest/source.ts";
+import { PipelineThread } from "./pipeline-thread.ts";
+import type { Announcement } from "./pipeline.ts";
+import type { GatewayStatus } from "./status/gateway-status.ts";
+import { StatusServer } from "./status/status-server.ts";
+
+/** The longest that a stop may take before it is said who is late. */
+const STOP_DEADLINE_MS = 20_000;
+
+export interface GatewayOptions {
+  readonly settings: GatewaySettings;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Called once when the gateway cannot go on: the buffer is gone, or a promise of ours is broken. */
+  readonly failed: (error: Error) => void;
+}
+
+/** The main thread's wiring: sources, the group commit between them and the worker, the status page. */
+export class Gateway {
+  readonly #options: GatewayOptions;
+  readonly #pipeline: PipelineThread;
+  readonly #commit: GroupCommit;
+  readonly #sources: readonly Source[];
+  readonly #status: StatusServer;
+  readonly #lifecycle: Lifecycle;
+  #unlock: () => void = () => undefined;
+
+  constructor(options: GatewayOptions) {
+    const { settings, clock, log } = options;
+    this.#options = options;
+    this.#pipeline = new PipelineThread(settings, {
+      announced: (announcement) => this.#publish(announcement),
+      failed: options.failed,
+    });
+    this.#commit = new GroupCommit({
+      commit: (group) => this.#pipeline.commit(group),
+      limits: settings.buffer,
+    });
+    const wiring = { sink: this.#commit, clock, log };
+    const { broker, client } = settings.ingest;
+    this.#sources = [
+      ...(broker === undefined ? [] : [createEmbeddedBroker({ settings: settings.ingest, ...wiring })]),
+      ...(client === undefined ? [] : [createBrokerClient({ settings: settings.ingest, ...wiring })]),
+    ];
+    this.#status = new StatusServer({ settings: settings.status, snapshot: () => this.snapshot() });
+    // The lake end first: no message arrives before there is somewhere to put it.
+    this.#lifecycle = new Lifecycle(
+      [this.#lock(), this.#pipeline, this.#status, ...this.#sources],
+      clock,
+      log,
+    );
+  }
+
+  start(): Promise<void> {
+    return this.#lifecycle.start();
+  }
+
+  /** Drains what was accepted. Returns the names of the parts that were late. */
+  stop(): Promise<readonly string[]> {
+    return this.#lifecycle.stop(STOP_DEADLINE_MS);
+  }
+
+  /** Where to reach it: MQTT and status, as host:port. */
+  addresses(): { readonly mqtt: readonly string[]; readonly status: string } {
+    return { mqtt: this.#sources.map((source) => source.address), status: this.#status.address };
+  }
+
+  async snapshot(): Promise<GatewayStatus> {
+    const { settings, clock } = this.#options;
+    const pipeline = await this.#pipeline.snapshot();
+    return {
+      gateway: settings.gateway,
+      softwareVersion: SOFTWARE_VERSION,
+      ...pipeline,
+      uptimeS: Math.floor(clock.monotonicUs() / 1_000_000),
+      memoryBytes: host.memoryBytes(),
+      ingest: this.#sources.map((source) => ({
+        name: source.name,
+        address: source.address,
+        ...source.stats(),
+      })),
+      commit: this.#commit.stats(),
+    };
+  }
+
+  #lock(): Part {
+    return {
+      name: "lock",
+      start: async () => {
+        this.#unlock = lockBuffer(this.#options.settings.buffer.dir);
+      },
+      stop: async () => this.#unlock(),
+    };
+  }
+
+  #publish({ predictions, alerts }: Announcement): void {
+    const { settings, log } = this.#options;
+    const messages = [
+      ...predictions.map((prediction) => ({
+        topic: predictionTopic(settings.gateway, prediction.device),
+        body: prediction as object,
+      })),
+      ...alerts.map((alert) => ({
+        topic: alertTopic(settings.gateway, alert.device),
+        body: alert as object,
+      })),
+    ];
+    for (const source of this.#sources)
+      for (const { topic, body } of messages)
+        source.publish(topic, JSON.stringify(body), { qos: 1, retain: false }).catch((error: unknown) => {
+          // The prediction is on disk and goes to the lake; only its announcement here is late.
+          log.warn({ topic, error: String(error) }, "an announcement could not be published");
+        });
+  }
+}
