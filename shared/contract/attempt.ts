@@ -10,7 +10,8 @@ export const attemptSchema = z.strictObject({
   startedAtUs: z.int(),
   endedAtUs: z.int(),
   datasetId: z.string().optional(),
-  healthyRows: z.int(),
+  /** Vectors and labels that the lake held then: the next triggers count from here. */
+  rows: z.int(),
   labels: z.int(),
   decision: z.enum(["promote", "reject", "cannot_tell", "failed"]),
   /** The registered version that was promoted. */
