@@ -71,13 +71,18 @@ export function decodeBundle(files: BundleFiles, publicKeysPem: readonly string[
       "The model was registered by a program with another idea of views: register it again with this version.",
     );
   const bundle = { manifest, weights };
+  requireFit(bundle);
+  return bundle;
+}
+
+/** `checkBundle` with the failure as a BundleRefused. */
+export function requireFit(bundle: Bundle): void {
   try {
     checkBundle(bundle);
   } catch (error) {
     if (!(error instanceof UnfitBundle)) throw error;
     throw new BundleRefused(`unfit.${error.check}`, error.message, "Train and register the model again.");
   }
-  return bundle;
 }
 
 /** The manifest, checked against its schema but not yet against its signature. Throws BundleRefused. */

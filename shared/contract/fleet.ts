@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { gatewayIdSchema, keyNameSchema } from "./ids.ts";
 
-const modelVersionSchema = z.strictObject({ model: keyNameSchema, version: z.int().min(1) });
+/** One registered version of one model. */
+export const modelVersionSchema = z.strictObject({ model: keyNameSchema, version: z.int().min(1) });
 export type ModelVersion = z.infer<typeof modelVersionSchema>;
 
 /** `fleet/<gateway>/desired.json`, written by the cloud: what the gateway is to run. */
