@@ -5,6 +5,8 @@ const RECOVERY: Readonly<Record<string, Recovery>> = {
   "store.unavailable": "retry",
   "store.timeout": "retry",
   "store.conflict": "retry",
+  // The S3 client takes the server's time from the refusal, so the next try is signed right.
+  "store.clock_skew": "retry",
   "mqtt.unavailable": "retry",
   "landing.damaged": "quarantine",
   "landing.foreign": "quarantine",
