@@ -140,7 +140,11 @@ async function fitNetwork(
       layers,
       fit: Float32Array.from(fit),
       validation: Float32Array.from(validation),
-      ...{ seed, epochsMax, patienceEpochs, batchRows, learningRate },
+      seed,
+      epochsMax,
+      patienceEpochs,
+      batchRows,
+      learningRate,
       wasmFolder: wasmFolder(),
     },
     {
