@@ -55,7 +55,7 @@ export class BundleFolder {
 
   async read(stored: StoredBundle): Promise<BundleFiles> {
     const file = (name: string): Promise<Uint8Array> => readFile(join(this.#dir, stored.folder, name));
-    return this.#guard(`read the bundle ${stored.folder}`, async () => ({
+    return this.#guard(`read the bundle ${stored.folder}`, undefined, async () => ({
       manifest: await file(BUNDLE_FILES.manifest),
       weights: await file(BUNDLE_FILES.weights),
       signature: await file(BUNDLE_FILES.signature),
@@ -67,7 +67,7 @@ export class BundleFolder {
     const id = newUuid().slice(0, 8);
     const temporary = join(this.#dir, `${TEMPORARY}${id}`);
     const folder = `${model}-${version}-${id}`;
-    await this.#guard(`write the bundle ${folder}`, async () => {
+    await this.#guard(`write the bundle ${folder}`, temporary, async () => {
       await mkdir(temporary, { recursive: true });
       for (const name of ["manifest", "weights", "signature"] as const)
         await writeSynced(join(temporary, BUNDLE_FILES[name]), files[name]);
@@ -81,7 +81,7 @@ export class BundleFolder {
   /** Makes the pointer say so. Durable when it resolves. */
   async point(pointer: Pointer): Promise<void> {
     const temporary = join(this.#dir, `${TEMPORARY}${newUuid().slice(0, 8)}`);
-    await this.#guard(`write ${POINTER_FILE}`, async () => {
+    await this.#guard(`write ${POINTER_FILE}`, temporary, async () => {
       await mkdir(this.#dir, { recursive: true });
       const text = JSON.stringify({ formatVersion: FORMAT_VERSION, ...pointer });
       await writeSynced(temporary, new TextEncoder().encode(text));
@@ -93,17 +93,21 @@ export class BundleFolder {
   /** Removes every bundle that the pointer does not name, and what a crash left half written. */
   async prune(pointer: Pointer): Promise<void> {
     const kept = new Set([pointer.current?.folder, pointer.previous?.folder]);
-    await this.#guard("remove old bundles", async () => {
+    await this.#guard("remove old bundles", undefined, async () => {
       for (const name of await readdir(this.#dir))
         if (name.startsWith(TEMPORARY) || (FOLDER.test(name) && !kept.has(name)))
           await rm(join(this.#dir, name), { recursive: true, force: true });
     });
   }
 
-  async #guard<T>(what: string, work: () => Promise<T>): Promise<T> {
+  /** Runs `work`; when it fails, removes the temporary files, so that tries on a full disk do not fill it further. */
+  async #guard<T>(what: string, temporary: string | undefined, work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
+      // What cannot be removed now goes with the next prune.
+      if (temporary !== undefined)
+        await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
       throw diskError(what, error);
     }
   }
