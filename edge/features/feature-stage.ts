@@ -1,0 +1,121 @@
+import { viewHash } from "@sluice/shared/codec/hash.ts";
+import { featureViewSchema, type FeatureView } from "@sluice/shared/contract/feature-view.ts";
+import type { ReadingBlock } from "@sluice/shared/contract/reading.ts";
+import type { FeatureVector } from "@sluice/shared/contract/vector.ts";
+import { CheckpointReader, CheckpointWriter } from "@sluice/shared/features/checkpoint.ts";
+import { ViewError } from "@sluice/shared/features/check-view.ts";
+import { WindowEngine } from "@sluice/shared/features/engine.ts";
+import { PipelineError } from "@sluice/shared/runtime/errors.ts";
+
+/** A view that is being computed, and the first message offset that it saw. */
+export interface ComputedView {
+  readonly view: FeatureView;
+  readonly hash: string;
+  readonly sinceOffset: number;
+}
+
+/**
+ * Readings → one feature vector per closed or revised window, for any number of views.
+ *
+ * Vectors are ordered by the reading that made them, then by view, then by window end, so cutting the readings into
+ * other blocks changes nothing. State is in memory; the caller stores checkpoints with the offset they cover.
+ */
+export class FeatureStage {
+  #engines: readonly WindowEngine[] = [];
+
+  /** Throws PipelineError "view.invalid" where a view asks for a function or setting that does not exist. */
+  constructor(views: readonly FeatureView[], sinceOffset: number) {
+    this.setViews(views, sinceOffset);
+  }
+
+  process(block: ReadingBlock): FeatureVector[] {
+    const made: { readonly vector: FeatureVector; readonly row: number }[] = [];
+    for (const engine of this.#engines)
+      engine.processRows(block, (vector, row) => made.push({ vector, row }));
+    // Sorting is stable: the vectors of one reading stay in the order of the views.
+    if (this.#engines.length > 1) made.sort((a, b) => a.row - b.row);
+    return made.map(({ vector }) => vector);
+  }
+
+  views(): readonly ComputedView[] {
+    return this.#engines.map(({ view, hash, sinceOffset }) => ({ view, hash, sinceOffset }));
+  }
+
+  /**
+   * Computes these views from now on. One that is already there goes on with its state; a new one begins with the
+   * message at `sinceOffset`; the same view twice is computed once. Throws as the constructor, changing nothing.
+   */
+  setViews(views: readonly FeatureView[], sinceOffset: number): void {
+    const kept = new Map(this.#engines.map((engine) => [engine.hash, engine]));
+    const next = new Map<string, WindowEngine>();
+    for (const view of views) {
+      const hash = viewHash(view);
+      if (!next.has(hash)) next.set(hash, kept.get(hash) ?? startEngine(view, hash, sinceOffset));
+    }
+    this.#engines = [...next.values()];
+  }
+
+  /** The views and their exact state: a stage restored from it goes on with the same bits. */
+  checkpoint(): Uint8Array {
+    const to = new CheckpointWriter();
+    to.number(this.#engines.length);
+    for (const engine of this.#engines) {
+      to.text(JSON.stringify(engine.view));
+      to.block(engine.checkpoint());
+    }
+    return to.finish();
+  }
+
+  /** Throws PipelineError "checkpoint.damaged" where the bytes are not a checkpoint that this code wrote. */
+  static restore(bytes: Uint8Array): FeatureStage {
+    const stage = new FeatureStage([], 0);
+    try {
+      const from = new CheckpointReader(bytes);
+      const engines: WindowEngine[] = [];
+      for (let left = from.count(); left > 0; left--) {
+        const view = featureViewSchema.parse(JSON.parse(from.text()));
+        engines.push(WindowEngine.restore(view, viewHash(view), from.block()));
+      }
+      from.end();
+      stage.#engines = engines;
+    } catch (cause) {
+      throw new PipelineError("checkpoint.damaged", "the checkpoint of the feature windows cannot be read", {
+        cause,
+        hint: "Start again with the version that wrote it, or restore the buffer from before the damage.",
+      });
+    }
+    return stage;
+  }
+
+  /** What became of the readings, per view name: vectors, revisions, late, late_beyond_correction, shed. */
+  counters(): Record<string, number> {
+    const totals: Record<string, number> = {};
+    for (const engine of this.#engines) {
+      const counters = engine.counters();
+      const named = {
+        vectors: counters.vectors,
+        revisions: counters.revisions,
+        late: counters.late,
+        late_beyond_correction: counters.lateBeyondCorrection,
+        shed_readings: counters.shedReadings,
+        shed_devices: counters.shedDevices,
+      };
+      for (const [name, value] of Object.entries(named)) {
+        const key = `features.${engine.view.name}.${name}`;
+        totals[key] = (totals[key] ?? 0) + value;
+      }
+    }
+    return totals;
+  }
+}
+
+function startEngine(view: FeatureView, hash: string, sinceOffset: number): WindowEngine {
+  try {
+    return new WindowEngine(view, hash, sinceOffset);
+  } catch (cause) {
+    if (!(cause instanceof ViewError)) throw cause;
+    throw new PipelineError("view.invalid", cause.message, {
+      hint: "Correct the view, or run a version whose function library has what it asks for.",
+    });
+  }
+}

@@ -1,0 +1,37 @@
+import { Samples } from "../samples.ts";
+import type { TwoInputs } from "./function.ts";
+
+/** The values of two inputs that have the same event time; several of one time pair up in their order. */
+function pairs(first: Samples, second: Samples): readonly [Samples, Samples] {
+  const room = Math.min(first.count, second.count);
+  const [x, y] = [new Float64Array(room), new Float64Array(room)];
+  let count = 0;
+  for (let i = 0, j = 0; i < first.count && j < second.count;) {
+    const [a, b] = [first.timeUs(i), second.timeUs(j)];
+    if (a === b) {
+      x[count] = first.value(i);
+      y[count] = second.value(j);
+      count += 1;
+    }
+    if (a <= b) i += 1;
+    if (b <= a) j += 1;
+  }
+  return [Samples.of(x.subarray(0, count)), Samples.of(y.subarray(0, count))];
+}
+
+/**
+ * Pearson's correlation of the pairs of readings with equal event time, from -1 to 1.
+ * Undefined for fewer than two pairs and where one side is constant. Unit: 1.
+ */
+export const correlation: TwoInputs = {
+  name: "correlation",
+  kind: "two inputs",
+  evaluate(first, second) {
+    const [x, y] = pairs(first, second);
+    if (x.count < 2 || x.squares() === 0 || y.squares() === 0) return undefined;
+    let products = 0;
+    for (let i = 0; i < x.count; i++) products += x.deviation(i) * y.deviation(i);
+    const scale = Math.sqrt(x.squares()) * Math.sqrt(y.squares());
+    return Math.min(1, Math.max(-1, products / scale));
+  },
+};

@@ -1,0 +1,8 @@
+import type { OneInput } from "./function.ts";
+
+/** The latest value minus the earliest: of a counter, what it grew by. Undefined for fewer than two readings. Unit: the input's. */
+export const delta: OneInput = {
+  name: "delta",
+  kind: "one input",
+  evaluate: (input) => (input.count < 2 ? undefined : input.value(input.count - 1) - input.value(0)),
+};

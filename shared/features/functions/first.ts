@@ -1,0 +1,8 @@
+import type { OneInput } from "./function.ts";
+
+/** The earliest value by event time, then arrival. Unit: the input's. */
+export const first: OneInput = {
+  name: "first",
+  kind: "one input",
+  evaluate: (input) => (input.count === 0 ? undefined : input.value(0)),
+};

@@ -1,0 +1,23 @@
+import type { OneInput } from "./function.ts";
+
+/**
+ * The fourth standardised moment, (Σ(x - mean)⁴ / n) / (Σ(x - mean)² / n)², not the excess: 3 for normal noise,
+ * 1.5 for a sine, as bearing diagnostics uses it (Dyer & Stewart 1978).
+ * Undefined for fewer than four readings and for a constant. Unit: 1.
+ */
+export const kurtosis: OneInput = {
+  name: "kurtosis",
+  kind: "one input",
+  evaluate(input) {
+    const { count } = input;
+    if (count < 4 || input.squares() === 0) return undefined;
+    const variance = input.squares() / count;
+    let fourths = 0;
+    for (let i = 0; i < count; i++) {
+      const deviation = input.deviation(i);
+      const square = (deviation * deviation) / variance;
+      fourths += square * square;
+    }
+    return fourths / count;
+  },
+};

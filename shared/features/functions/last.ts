@@ -1,0 +1,8 @@
+import type { OneInput } from "./function.ts";
+
+/** The latest value by event time, then arrival. Unit: the input's. */
+export const last: OneInput = {
+  name: "last",
+  kind: "one input",
+  evaluate: (input) => (input.count === 0 ? undefined : input.value(input.count - 1)),
+};

@@ -1,0 +1,8 @@
+import type { OneInput } from "./function.ts";
+
+/** The largest value. Unit: the input's. */
+export const max: OneInput = {
+  name: "max",
+  kind: "one input",
+  evaluate: (input) => input.max(),
+};

@@ -1,0 +1,8 @@
+import type { OneInput } from "./function.ts";
+
+/** The arithmetic mean, Σx / n, by a compensated sum (Neumaier 1974). Unit: the input's. */
+export const mean: OneInput = {
+  name: "mean",
+  kind: "one input",
+  evaluate: (input) => input.mean(),
+};

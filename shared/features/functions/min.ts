@@ -1,0 +1,8 @@
+import type { OneInput } from "./function.ts";
+
+/** The smallest value. Unit: the input's. */
+export const min: OneInput = {
+  name: "min",
+  kind: "one input",
+  evaluate: (input) => input.min(),
+};

@@ -1,0 +1,11 @@
+import type { TwoInputs } from "./function.ts";
+
+/** The mean of the first input over the mean of the second. Undefined where that is 0. Unit: the first's per the second's. */
+export const ratio: TwoInputs = {
+  name: "ratio",
+  kind: "two inputs",
+  evaluate(first, second) {
+    const [above, below] = [first.mean(), second.mean()];
+    return above === undefined || below === undefined || below === 0 ? undefined : above / below;
+  },
+};

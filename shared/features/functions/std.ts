@@ -1,0 +1,12 @@
+import type { OneInput } from "./function.ts";
+
+/**
+ * The sample standard deviation, √(Σ(x - mean)² / (n - 1)).
+ * Undefined for fewer than two readings. Unit: the input's.
+ */
+export const std: OneInput = {
+  name: "std",
+  kind: "one input",
+  evaluate: (input) =>
+    input.count < 2 ? undefined : Math.sqrt(input.squares() / (input.count - 1)) / input.scale,
+};

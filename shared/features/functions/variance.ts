@@ -1,0 +1,12 @@
+import type { OneInput } from "./function.ts";
+
+/**
+ * The sample variance, Σ(x - mean)² / (n - 1), in two corrected passes (Chan, Golub & LeVeque 1983).
+ * Undefined for fewer than two readings. Unit: the input's, squared.
+ */
+export const variance: OneInput = {
+  name: "variance",
+  kind: "one input",
+  evaluate: (input) =>
+    input.count < 2 ? undefined : input.squares() / (input.count - 1) / input.scale / input.scale,
+};
