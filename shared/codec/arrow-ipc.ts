@@ -1,0 +1,216 @@
+import {
+  Binary,
+  Bool,
+  type Data,
+  Dictionary,
+  Field,
+  Float64,
+  Int32,
+  Int64,
+  List,
+  makeBuilder,
+  makeData,
+  RecordBatch,
+  RecordBatchStreamWriter,
+  Schema,
+  Struct,
+  type Table,
+  tableFromIPC,
+  TimestampMicrosecond,
+  type TypeMap,
+  Utf8,
+  Vector,
+  vectorFromArray,
+  type DataType,
+} from "apache-arrow";
+import type { Column, ColumnType } from "../contract/table.ts";
+import { assert, present } from "../runtime/assert.ts";
+import { type ColumnData, type ColumnTable, KIND_OF_TYPE, stringColumn } from "./columns.ts";
+
+/** The time zone of every timestamp in the lake. */
+const UTC = "UTC";
+
+/**
+ * The Arrow type of each column type; strings are dictionary-encoded with 32-bit indices.
+ *
+ * The dictionary's id is the column's position: the library's own counter would make the bytes depend on history.
+ */
+function arrowType(type: ColumnType, position: number): DataType {
+  switch (type) {
+    case "string":
+      return new Dictionary(new Utf8(), new Int32(), position);
+    case "integer":
+      return new Int32();
+    case "long":
+      return new Int64();
+    case "double":
+      return new Float64();
+    case "boolean":
+      return new Bool();
+    case "binary":
+      return new Binary();
+    case "timestamp":
+      return new TimestampMicrosecond(UTC);
+    case "array<double>":
+      return new List(new Field("element", new Float64(), true));
+    case "array<string>":
+      return new List(new Field("element", new Utf8(), true));
+  }
+}
+
+/**
+ * A table as an Arrow IPC stream, uncompressed: other readers reject the bodies that this library compresses.
+ *
+ * The same table gives the same bytes. Throws where a column of the schema is absent or of another kind.
+ */
+export function encodeArrow(schema: readonly Column[], table: ColumnTable): Uint8Array {
+  const vectors = schema.map((column, position) => {
+    const data = present(table.columns[column.name], `column ${column.name} is built`);
+    assert(data.kind === KIND_OF_TYPE[column.type], `column ${column.name} holds ${column.type}`);
+    return arrowData(column.type, data, { count: table.count, position });
+  });
+  const fields = schema.map(
+    (column, i) => new Field(column.name, present(vectors[i], "a vector per column").type, column.nullable),
+  );
+  const arrowSchema = new Schema<TypeMap>(fields);
+  const struct = makeData({ type: new Struct(fields), length: table.count, nullCount: 0, children: vectors });
+  const writer = new RecordBatchStreamWriter();
+  writer.write(new RecordBatch(arrowSchema, struct));
+  writer.finish();
+  return writer.toUint8Array(true);
+}
+
+function arrowData(type: ColumnType, data: ColumnData, place: { count: number; position: number }): Data {
+  switch (data.kind) {
+    case "numbers":
+      return numberData(type, data.values);
+    case "strings":
+      return stringData(data, place);
+    case "booleans":
+    case "binaries":
+      return present(
+        vectorFromArray(asPlain(data), arrowType(type, place.position)).data[0],
+        "one chunk of a column",
+      );
+    case "numberLists":
+    case "stringLists": {
+      const builder = makeBuilder({ type: arrowType(type, place.position), nullValues: [null, undefined] });
+      for (const list of data.values) builder.append([...list].map((value) => value ?? null));
+      return builder.finish().flush();
+    }
+  }
+}
+
+const asPlain = (data: ColumnData): readonly unknown[] =>
+  data.kind === "booleans" ? Array.from(data.values, Boolean) : [...("values" in data ? data.values : [])];
+
+function numberData(type: ColumnType, values: Float64Array): Data {
+  const { length } = values;
+  if (type === "double") return makeData({ type: new Float64(), length, nullCount: 0, data: values });
+  if (type === "integer")
+    return makeData({ type: new Int32(), length, nullCount: 0, data: Int32Array.from(values) });
+  const longs = new BigInt64Array(length);
+  for (let row = 0; row < length; row++) longs[row] = BigInt(values[row] ?? 0);
+  return type === "long"
+    ? makeData({ type: new Int64(), length, nullCount: 0, data: longs })
+    : makeData({ type: new TimestampMicrosecond(UTC), length, nullCount: 0, data: longs });
+}
+
+function stringData(
+  { dictionary, indices }: ColumnData & { kind: "strings" },
+  { count, position }: { readonly count: number; readonly position: number },
+): Data {
+  const nullCount = indices.reduce((sum, index) => sum + (index < 0 ? 1 : 0), 0);
+  const bits = new Uint8Array(Math.ceil(count / 64) * 8);
+  if (nullCount > 0)
+    for (let row = 0; row < count; row++)
+      if ((indices[row] ?? -1) >= 0) bits[row >> 3] = (bits[row >> 3] ?? 0) | (1 << (row & 7));
+  return makeData({
+    type: new Dictionary(new Utf8(), new Int32(), position),
+    length: count,
+    nullCount,
+    data: nullCount === 0 ? indices : indices.map((index) => Math.max(0, index)),
+    ...(nullCount === 0 ? {} : { nullBitmap: bits }),
+    dictionary: vectorFromArray(dictionary.length === 0 ? [""] : [...dictionary], new Utf8()),
+  });
+}
+
+/** What is wrong with bytes that are not the table that was expected. */
+export class ArrowMismatch extends Error {}
+
+/**
+ * Reads an Arrow IPC stream that must have exactly these columns.
+ *
+ * Throws ArrowMismatch where the bytes are no Arrow, or a column has another name, type or a forbidden null.
+ */
+export function decodeArrow(schema: readonly Column[], bytes: Uint8Array): ColumnTable {
+  let table: Table;
+  try {
+    table = tableFromIPC(bytes);
+  } catch (cause) {
+    throw new ArrowMismatch("not an Arrow IPC stream", { cause });
+  }
+  const names = table.schema.fields.map((field) => field.name);
+  const expected = schema.map((column) => column.name);
+  if (names.join() !== expected.join())
+    throw new ArrowMismatch(`its columns are ${names.join(", ")}, expected ${expected.join(", ")}`);
+  const columns: Record<string, ColumnData> = {};
+  for (const [i, column] of schema.entries()) {
+    const field = present(table.schema.fields[i], "a field per column");
+    if (typeName(field.type) !== typeName(arrowType(column.type, i)))
+      throw new ArrowMismatch(`column ${column.name} is ${field.type}, expected ${column.type}`);
+    const vector = present(table.getChildAt(i), "a vector per field");
+    if (!column.nullable && vector.nullCount > 0) throw new ArrowMismatch(`column ${column.name} has nulls`);
+    columns[column.name] = columnData(column.type, vector);
+  }
+  return { count: table.numRows, columns };
+}
+
+/** Types compared by what they hold: dictionary ids and index widths do not matter. */
+const typeName = (type: DataType): string => (type instanceof Dictionary ? `${type.dictionary}` : `${type}`);
+
+function columnData(type: ColumnType, vector: Vector): ColumnData {
+  switch (KIND_OF_TYPE[type]) {
+    case "numbers":
+      return numberValues(vector);
+    case "strings":
+      return stringColumn(
+        (function* values() {
+          for (let row = 0; row < vector.length; row++)
+            yield (vector.get(row) ?? undefined) as string | undefined;
+        })(),
+        vector.length,
+      );
+    case "booleans":
+      return { kind: "booleans", values: Uint8Array.from(rowsOf(vector), (value) => Number(value)) };
+    case "binaries":
+      return {
+        kind: "binaries",
+        values: rowsOf(vector).map((value) => Uint8Array.from(value as Uint8Array)),
+      };
+    case "numberLists":
+      return {
+        kind: "numberLists",
+        values: rowsOf(vector).map((list) =>
+          Array.from(list as Iterable<number | null>, (value) => value ?? undefined),
+        ),
+      };
+    case "stringLists":
+      return { kind: "stringLists", values: rowsOf(vector).map((list) => [...(list as Iterable<string>)]) };
+  }
+}
+
+const rowsOf = (vector: Vector): unknown[] =>
+  Array.from({ length: vector.length }, (_, row) => vector.get(row));
+
+function numberValues(vector: Vector): ColumnData {
+  const values = new Float64Array(vector.length);
+  let row = 0;
+  for (const { values: chunk, length } of vector.data) {
+    const typed = chunk as Float64Array | Int32Array | BigInt64Array;
+    if (typed instanceof BigInt64Array) for (let i = 0; i < length; i++) values[row + i] = Number(typed[i]);
+    else values.set(typed.subarray(0, length), row);
+    row += length;
+  }
+  return { kind: "numbers", values };
+}
