@@ -1,0 +1,195 @@
+import { readFile } from "node:fs/promises";
+import { type Clock, isoTime } from "@sluice/shared/runtime/clock.ts";
+import { describeError, PipelineError, recoveryOf } from "@sluice/shared/runtime/errors.ts";
+import { Lifecycle, type Part } from "@sluice/shared/runtime/lifecycle.ts";
+import type { Log } from "@sluice/shared/runtime/log.ts";
+import type { Random } from "@sluice/shared/runtime/random.ts";
+import { backoffMs } from "@sluice/shared/runtime/retry.ts";
+import type { ObjectStore } from "@sluice/shared/store/object-store.ts";
+import { openStore } from "@sluice/shared/store/open.ts";
+import { probeStore } from "@sluice/shared/store/probe.ts";
+import { type CloudSettings, SOFTWARE_VERSION } from "./config.ts";
+import { Lake } from "./lake/lake.ts";
+import { Registry } from "./registry/registry.ts";
+import { Retraining } from "./retrain.ts";
+import { fleetState } from "./rollout/rollout.ts";
+import type { CloudStatus, ModelStatus } from "./status/cloud-status.ts";
+import { StatusServer } from "./status/status-server.ts";
+
+export interface Outside {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** The lake and the registries that the settings name; what every command of the cloud works on. */
+export interface Opened {
+  readonly store: ObjectStore;
+  readonly lake: Lake;
+  readonly retrainings: readonly Retraining[];
+  readonly registries: ReadonlyMap<string, Registry>;
+  close(): Promise<void>;
+}
+
+/** Opens the lake and checks that its storage keeps the one promise that everything rests on. */
+export async function openLake(settings: CloudSettings, { clock, random, log }: Outside): Promise<Opened> {
+  const store = await openStore(settings.lake, { clock, random });
+  await probeStore(store);
+  const lake = await Lake.open({ store, settings: settings.tables, clock, log });
+  const privateKeyPem = await readKey(settings.keys.privateKey);
+  const publicKeysPem = await Promise.all(settings.keys.publicKeys.map(readKey));
+  const registries = new Map<string, Registry>();
+  const retrainings: Retraining[] = [];
+  for (const model of settings.models) {
+    const registry = await Registry.open({ store, model: model.name, privateKeyPem, publicKeysPem, clock });
+    registries.set(model.name, registry);
+    retrainings.push(new Retraining({ settings: model, store, lake, registry, clock, log }));
+  }
+  return { store, lake, retrainings, registries, close: () => lake.close() };
+}
+
+async function readKey(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (cause) {
+    throw new PipelineError("config.key_unreadable", `cannot read the key ${path}`, {
+      cause,
+      hint: "`sluice-cloud keys --out <folder>` makes a pair; name its files under keys.",
+    });
+  }
+}
+
+const BACKOFF = { baseMs: 1_000, maxMs: 60_000 };
+const STOP_DEADLINE_MS = 20_000;
+
+/** The service: two loops over the lake, one that commits and one that learns, and the page that tells of them. */
+export class CloudService {
+  readonly #settings: CloudSettings;
+  readonly #outside: Outside;
+  readonly #opened: Opened;
+  readonly #status: StatusServer;
+  readonly #lifecycle: Lifecycle;
+  readonly #problems = new Map<string, string>();
+  #lastCommitAtUs: number | undefined;
+
+  constructor(
+    settings: CloudSettings,
+    opened: Opened,
+    outside: Outside & { readonly failed: (error: Error) => void },
+  ) {
+    this.#settings = settings;
+    this.#opened = opened;
+    this.#outside = outside;
+    this.#status = new StatusServer(settings.status, () => this.snapshot());
+    const { lake, retrainings } = opened;
+    const commit = this.#loop("committer", settings.tables.commitIntervalMs, outside.failed, async () => {
+      const report = await lake.commitLanding();
+      if (report.rows > 0) this.#lastCommitAtUs = outside.clock.nowUs();
+    });
+    const learn = this.#loop("learning", settings.loopIntervalMs, outside.failed, async (signal) => {
+      for (const retraining of retrainings) await retraining.turn(signal);
+    });
+    this.#lifecycle = new Lifecycle([this.#status, commit, learn], outside.clock, outside.log);
+  }
+
+  async start(): Promise<void> {
+    for (const retraining of this.#opened.retrainings) await retraining.publishView();
+    await this.#lifecycle.start();
+  }
+
+  async stop(): Promise<readonly string[]> {
+    const late = await this.#lifecycle.stop(STOP_DEADLINE_MS);
+    await this.#opened.close();
+    return late;
+  }
+
+  get address(): string {
+    return this.#status.address;
+  }
+
+  /** Runs `work` again and again; what the world breaks is retried with back-off and shown, what we break stops all. */
+  #loop(
+    name: string,
+    intervalMs: number,
+    failed: (error: Error) => void,
+    work: (signal: AbortSignal) => Promise<void>,
+  ): Part {
+    const { clock, random, log } = this.#outside;
+    const stopping = new AbortController();
+    let running = Promise.resolve();
+    const run = async (): Promise<void> => {
+      for (let failures = 0; !stopping.signal.aborted;) {
+        try {
+          await work(stopping.signal);
+          if (failures > 0) log.info({ loop: name }, "works again");
+          failures = 0;
+          this.#problems.delete(name);
+        } catch (error) {
+          if (stopping.signal.aborted) return;
+          if (!(error instanceof PipelineError)) throw error;
+          this.#problems.set(name, describeError(error));
+          const level = recoveryOf(error) === "retry" ? "warn" : "error";
+          if (failures === 0) log[level]({ loop: name, code: error.code }, describeError(error));
+          await clock.sleep(backoffMs(BACKOFF, failures++, random), stopping.signal);
+        }
+        await clock.sleep(intervalMs, stopping.signal);
+      }
+    };
+    return {
+      name,
+      start: async () => {
+        running = run().catch((error: unknown) =>
+          failed(error instanceof Error ? error : new Error(String(error))),
+        );
+      },
+      stop: async () => {
+        stopping.abort();
+        await running;
+      },
+    };
+  }
+
+  async snapshot(): Promise<CloudStatus> {
+    const { lake, store, retrainings } = this.#opened;
+    const [tables, fleet, models] = await Promise.all([
+      lake.tables(),
+      fleetState(store),
+      Promise.all(retrainings.map((retraining) => this.#modelStatus(retraining))),
+    ]);
+    return {
+      softwareVersion: SOFTWARE_VERSION,
+      healthy: this.#problems.size === 0,
+      problems: [...this.#problems].map(([loop, problem]) => `${loop}: ${problem}`),
+      uptimeS: Math.floor(this.#outside.clock.monotonicUs() / 1_000_000),
+      lastCommitAt: this.#lastCommitAtUs === undefined ? undefined : isoTime(this.#lastCommitAtUs),
+      tables,
+      models,
+      gateways: fleet.map((row) => ({
+        gateway: row.gateway,
+        desired: row.desired ?? "",
+        running: row.running ?? "",
+        reportedAt: row.reportedAtUs === undefined ? "" : isoTime(row.reportedAtUs),
+        refusal: row.refusal,
+      })),
+    };
+  }
+
+  async #modelStatus(retraining: Retraining): Promise<ModelStatus> {
+    const attempts = await retraining.attempts();
+    return {
+      model: retraining.model,
+      champion: await this.#opened.registries.get(retraining.model)?.alias("champion"),
+      ...retraining.activity(),
+      attempts: attempts.toReversed().map((attempt) => ({
+        attempt: attempt.attempt,
+        trigger: attempt.trigger,
+        startedAt: isoTime(attempt.startedAtUs),
+        endedAt: isoTime(attempt.endedAtUs),
+        decision: attempt.decision,
+        version: attempt.version,
+        reasons: attempt.reasons,
+        table: attempt.table,
+      })),
+    };
+  }
+}

@@ -1,0 +1,76 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createWriteStream } from "node:fs";
+import type { Clock } from "@sluice/shared/runtime/clock.ts";
+
+export interface ProgramOptions {
+  readonly name: string;
+  /** The Node that runs it, and its arguments. */
+  readonly execPath: string;
+  readonly args: readonly string[];
+  /** Everything that it prints goes here. */
+  readonly logFile: string;
+  readonly clock: Clock;
+  /** Called when it ends without having been stopped. */
+  readonly ended: (how: string) => void;
+}
+
+/** How long a program may take to stop by itself before it is killed. */
+const STOP_DEADLINE_MS = 25_000;
+
+/** How much of what a program printed last is shown when it ends by itself. */
+const TAIL_CHARS = 2_000;
+
+/** One of the demo's processes: started in its own process group, so that Ctrl-C reaches it through us alone. */
+export class Program {
+  readonly name: string;
+  readonly #clock: Clock;
+  readonly #child: ChildProcess;
+  readonly #exited: Promise<void>;
+  #stopping = false;
+  #tail = "";
+
+  constructor({ name, execPath, args, logFile, clock, ended }: ProgramOptions) {
+    this.name = name;
+    this.#clock = clock;
+    const log = createWriteStream(logFile, { flags: "a" });
+    this.#child = spawn(execPath, args, { stdio: ["ignore", "pipe", "pipe"], detached: true });
+    for (const stream of [this.#child.stdout, this.#child.stderr])
+      stream?.on("data", (chunk: Buffer) => {
+        log.write(chunk);
+        this.#tail = (this.#tail + chunk.toString()).slice(-TAIL_CHARS);
+      });
+    this.#exited = new Promise((resolve) => {
+      this.#child.once("error", (error) => {
+        if (!this.#stopping) ended(error.message);
+        resolve();
+      });
+      this.#child.once("exit", (code, signal) => {
+        log.end();
+        if (!this.#stopping)
+          ended(`${signal === null ? `exit code ${code}` : `signal ${signal}`}\n${this.#tail}`);
+        resolve();
+      });
+    });
+  }
+
+  /** Asks it to stop, waits, and kills it when it does not. Returns whether it stopped by itself. */
+  async stop(): Promise<boolean> {
+    this.#stopping = true;
+    this.#child.kill("SIGTERM");
+    const timer = new AbortController();
+    const inTime = await Promise.race([
+      this.#exited.then(() => true),
+      this.#clock.sleep(STOP_DEADLINE_MS, timer.signal).then(() => false),
+    ]);
+    timer.abort();
+    if (!inTime) this.#child.kill("SIGKILL");
+    await this.#exited;
+    return inTime;
+  }
+
+  /** Kills it without asking: for when there is no more time. */
+  kill(): void {
+    this.#stopping = true;
+    this.#child.kill("SIGKILL");
+  }
+}
