@@ -1,0 +1,213 @@
+import type { ValueSink } from "@sluice/shared/codec/payload/payload-decoder.ts";
+import type { DeviceContract } from "@sluice/shared/contract/device-contract.ts";
+import type { Label } from "@sluice/shared/contract/label.ts";
+import type { RawMessage } from "@sluice/shared/contract/message.ts";
+import type { QuarantineReason, QuarantineRow } from "@sluice/shared/contract/quarantine.ts";
+import type { ReadingBlock } from "@sluice/shared/contract/reading.ts";
+import { LABEL_TOPIC } from "@sluice/shared/contract/topic.ts";
+import { isoTime } from "@sluice/shared/runtime/clock.ts";
+import { PipelineError } from "@sluice/shared/runtime/errors.ts";
+import { type Destination, Devices } from "./devices.ts";
+import { decodeLabel } from "./label.ts";
+import { QuarantineLog } from "./quarantine-log.ts";
+import { ReadingColumns } from "./reading-columns.ts";
+import { checkRoutes, Router, type RouteSettings } from "./routes.ts";
+import { explainValue, type Refusal } from "./validate.ts";
+
+/** What a message and its times must keep to. */
+export interface DecodeLimits {
+  readonly payloadBytesMax: number;
+  readonly futureSkewMs: number;
+  readonly pastMaxMs: number;
+}
+
+export interface DecoderOptions {
+  readonly routes: readonly RouteSettings[];
+  readonly contracts: readonly DeviceContract[];
+  readonly limits: DecodeLimits;
+}
+
+export interface Decoded {
+  readonly readings: ReadingBlock;
+  readonly quarantine: QuarantineRow[];
+  readonly labels: Label[];
+  /** What was decoded: messages, readings, labels, quarantined, and "quarantine.<reason>" for each reason met. */
+  readonly counters: Record<string, number>;
+}
+
+/**
+ * Raw messages → valid readings and labels, or quarantine.
+ *
+ * The answer follows from the messages and the settings alone: the clock is the messages' arrival time, and cutting
+ * the messages into other calls changes nothing. Each value of a message is good or bad by itself and its `index` is
+ * its place among all values of the message; a record whose time is bad is refused as a whole; a payload that is not
+ * of its format gives one row and no reading. A message that gives nothing at all is quarantined, never passed over.
+ */
+export class Decoder {
+  readonly #devices: Devices;
+  readonly #limits: DecodeLimits;
+  readonly #columns = new ReadingColumns();
+  readonly #quarantine = new QuarantineLog();
+  readonly #values: MessageValues;
+
+  /** Throws PipelineError "config.invalid" where routes and contracts do not go together. */
+  constructor({ routes, contracts, limits }: DecoderOptions) {
+    const issues = checkRoutes(routes, contracts);
+    if (issues.length > 0)
+      throw new PipelineError(
+        "config.invalid",
+        issues.map(({ path, message }) => `decode.${path.join(".")}: ${message}`).join("; "),
+        { hint: "Correct the routes and contracts in the settings." },
+      );
+    this.#devices = new Devices(new Router(routes), contracts);
+    this.#limits = limits;
+    this.#values = new MessageValues(this.#columns, this.#quarantine, limits);
+  }
+
+  decode(messages: readonly RawMessage[]): Decoded {
+    const labels: Label[] = [];
+    for (const message of messages) {
+      const refusal =
+        message.topic === LABEL_TOPIC ? this.#decodeLabel(message, labels) : this.#decodeReadings(message);
+      if (refusal !== undefined) this.#quarantine.refuse(0, refusal);
+      this.#quarantine.endMessage(message);
+    }
+    const readings = this.#columns.finish();
+    const { rows, counts } = this.#quarantine.finish();
+    const counters: Record<string, number> = {
+      messages: messages.length,
+      readings: readings.count,
+      labels: labels.length,
+      quarantined: 0,
+    };
+    for (const [reason, count] of counts) {
+      counters[`quarantine.${reason}`] = count;
+      counters["quarantined"] = (counters["quarantined"] ?? 0) + count;
+    }
+    return { readings, quarantine: rows, labels, counters };
+  }
+
+  #decodeLabel(message: RawMessage, labels: Label[]): Refusal | undefined {
+    const refusal = this.#checkSize(message.payload.length);
+    if (refusal !== undefined) return refusal;
+    const label = decodeLabel(message);
+    if (typeof label === "string") return { reason: "label.invalid", detail: label };
+    labels.push(label);
+    return undefined;
+  }
+
+  #decodeReadings(message: RawMessage): Refusal | undefined {
+    const destination = this.#devices.find(message.topic);
+    if ("reason" in destination) return destination;
+    const refusal = this.#checkSize(message.payload.length);
+    if (refusal !== undefined) return refusal;
+    const before = this.#columns.count;
+    try {
+      this.#values.begin(message, destination);
+      destination.route.payload.decode(message.payload, this.#values, destination.metric);
+    } catch (error) {
+      if (!(error instanceof PipelineError) || error.code !== "payload.malformed") throw error;
+      this.#columns.cutTo(before);
+      this.#quarantine.abandon();
+      return { reason: "payload.malformed", detail: error.message };
+    }
+    this.#values.end();
+    return undefined;
+  }
+
+  #checkSize(payloadBytes: number): Refusal | undefined {
+    const { payloadBytesMax } = this.#limits;
+    if (payloadBytes === 0) return { reason: "payload.empty", detail: "The payload is empty." };
+    if (payloadBytes <= payloadBytesMax) return undefined;
+    return {
+      reason: "payload.too_large",
+      detail: `The payload has ${payloadBytes} bytes; at most ${payloadBytesMax} are decoded.`,
+    };
+  }
+}
+
+/** Takes the values of one message at a time and sorts good from bad. */
+class MessageValues implements ValueSink {
+  readonly #columns: ReadingColumns;
+  readonly #quarantine: QuarantineLog;
+  readonly #limits: DecodeLimits;
+  #destination: Destination | undefined;
+  #receivedAtUs = 0;
+  #measuredAtUs: number | undefined;
+  #recordRefused = false;
+  /** Counts messages, so that a metric can remember in which it was seen last. */
+  #message = 0;
+  #nextIndex = 0;
+
+  constructor(columns: ReadingColumns, quarantine: QuarantineLog, limits: DecodeLimits) {
+    this.#columns = columns;
+    this.#quarantine = quarantine;
+    this.#limits = limits;
+  }
+
+  begin(message: RawMessage, destination: Destination): void {
+    this.#columns.message(message.offset, message.receivedAtUs);
+    this.#destination = destination;
+    this.#receivedAtUs = message.receivedAtUs;
+    this.#message += 1;
+    this.#nextIndex = 0;
+  }
+
+  record(measuredAtUs: number | undefined): void {
+    this.#measuredAtUs = measuredAtUs;
+    this.#recordRefused = false;
+    if (measuredAtUs === undefined) return;
+    const { futureSkewMs, pastMaxMs } = this.#limits;
+    const aheadUs = measuredAtUs - this.#receivedAtUs;
+    if (aheadUs > futureSkewMs * 1_000)
+      this.refuse("time.future", this.#explainTime(measuredAtUs, "after", aheadUs, futureSkewMs));
+    else if (-aheadUs > pastMaxMs * 1_000)
+      this.refuse("time.too_old", this.#explainTime(measuredAtUs, "before", -aheadUs, pastMaxMs));
+  }
+
+  refuse(reason: QuarantineReason, detail: string): void {
+    this.#recordRefused = true;
+    this.#quarantine.refuse(this.#nextIndex, { reason, detail });
+  }
+
+  value(metric: string, value: unknown): void {
+    const index = this.#nextIndex;
+    this.#nextIndex = index + 1;
+    const entry = this.#destination?.device.metric(metric);
+    if (entry === undefined) return;
+    entry.seenIn = this.#message;
+    if (this.#recordRefused) return;
+    const { accepted } = entry;
+    if (accepted === undefined) {
+      if (entry.refusal !== undefined) this.#quarantine.refuse(index, entry.refusal);
+    } else if (typeof value === "number" && value >= accepted.rule.min && value <= accepted.rule.max)
+      this.#columns.add(accepted.slot, index, this.#measuredAtUs, value);
+    else this.#quarantine.refuse(index, explainValue(value, accepted.rule));
+  }
+
+  /** Looks for what should have been in the message. */
+  end(): void {
+    const missing = this.#missing();
+    if (missing.length > 0)
+      this.#quarantine.refuse(this.#nextIndex, {
+        reason: "metric.missing",
+        detail: `The message does not carry ${missing.map((name) => `"${name}"`).join(", ")}, which the contract requires.`,
+      });
+    else if (this.#nextIndex === 0 && !this.#quarantine.hasRefusals)
+      this.#quarantine.refuse(0, {
+        reason: "metric.missing",
+        detail: "The message carries no value of any metric that its route reads.",
+      });
+  }
+
+  /** A topic that names the metric carries one by design; what else the contract requires comes in other messages. */
+  #missing(): readonly string[] {
+    if (this.#destination === undefined || this.#destination.metric !== undefined) return [];
+    const { device } = this.#destination;
+    return device.required.filter((name) => device.metric(name).seenIn !== this.#message);
+  }
+
+  #explainTime(measuredAtUs: number, side: string, byUs: number, allowedMs: number): string {
+    return `The event time ${isoTime(measuredAtUs)} is ${Math.ceil(byUs / 1_000)} ms ${side} the arrival; at most ${allowedMs} ms are allowed.`;
+  }
+}

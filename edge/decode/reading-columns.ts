@@ -1,0 +1,103 @@
+import type { ReadingBlock, Series } from "@sluice/shared/contract/reading.ts";
+
+/** A series and its place in the block that is being built. */
+export interface SeriesSlot {
+  readonly series: Series;
+  block: number;
+  place: number;
+}
+
+const CAPACITY_MIN = 1_024;
+
+/** Builds blocks of readings by column: `add` per reading makes no object; `finish` copies out what was added. */
+export class ReadingColumns {
+  #series: Series[] = [];
+  #block = 0;
+  #count = 0;
+  #seriesIndex = new Uint32Array(CAPACITY_MIN);
+  #offset = new Float64Array(CAPACITY_MIN);
+  #index = new Uint32Array(CAPACITY_MIN);
+  #measuredAtUs = new Float64Array(CAPACITY_MIN);
+  #receivedAtUs = new Float64Array(CAPACITY_MIN);
+  #value = new Float64Array(CAPACITY_MIN);
+  #clock = new Uint8Array(CAPACITY_MIN);
+  #messageOffset = 0;
+  #messageReceivedAtUs = 0;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** The message that the next readings are of. */
+  message(offset: number, receivedAtUs: number): void {
+    this.#messageOffset = offset;
+    this.#messageReceivedAtUs = receivedAtUs;
+  }
+
+  /** `measuredAtUs` undefined: stamped at arrival. */
+  add(slot: SeriesSlot, index: number, measuredAtUs: number | undefined, value: number): void {
+    const at = this.#count;
+    if (at === this.#value.length) this.#grow();
+    if (slot.block !== this.#block) {
+      slot.block = this.#block;
+      slot.place = this.#series.length;
+      this.#series.push(slot.series);
+    }
+    this.#seriesIndex[at] = slot.place;
+    this.#offset[at] = this.#messageOffset;
+    this.#index[at] = index;
+    this.#measuredAtUs[at] = measuredAtUs ?? this.#messageReceivedAtUs;
+    this.#receivedAtUs[at] = this.#messageReceivedAtUs;
+    this.#value[at] = value;
+    this.#clock[at] = measuredAtUs === undefined ? 1 : 0;
+    this.#count = at + 1;
+  }
+
+  /** Takes back what was added after there were `count`. */
+  cutTo(count: number): void {
+    this.#count = count;
+  }
+
+  finish(): ReadingBlock {
+    const block = {
+      count: this.#count,
+      series: this.#series,
+      seriesIndex: this.#seriesIndex.slice(0, this.#count),
+      offset: this.#offset.slice(0, this.#count),
+      index: this.#index.slice(0, this.#count),
+      measuredAtUs: this.#measuredAtUs.slice(0, this.#count),
+      receivedAtUs: this.#receivedAtUs.slice(0, this.#count),
+      value: this.#value.slice(0, this.#count),
+      clock: this.#clock.slice(0, this.#count),
+    };
+    this.#series = [];
+    this.#block += 1;
+    this.#count = 0;
+    return block;
+  }
+
+  #grow(): void {
+    const capacity = this.#value.length * 2;
+    this.#seriesIndex = copyUint32(this.#seriesIndex, capacity);
+    this.#offset = copyFloat64(this.#offset, capacity);
+    this.#index = copyUint32(this.#index, capacity);
+    this.#measuredAtUs = copyFloat64(this.#measuredAtUs, capacity);
+    this.#receivedAtUs = copyFloat64(this.#receivedAtUs, capacity);
+    this.#value = copyFloat64(this.#value, capacity);
+    const clock = new Uint8Array(capacity);
+    clock.set(this.#clock);
+    this.#clock = clock;
+  }
+}
+
+function copyFloat64(from: Float64Array, capacity: number): Float64Array<ArrayBuffer> {
+  const to = new Float64Array(capacity);
+  to.set(from);
+  return to;
+}
+
+function copyUint32(from: Uint32Array, capacity: number): Uint32Array<ArrayBuffer> {
+  const to = new Uint32Array(capacity);
+  to.set(from);
+  return to;
+}

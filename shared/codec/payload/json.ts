@@ -1,0 +1,160 @@
+import { isObject, member, parsePath, valueAt } from "./dotted-path.ts";
+import { malformed, type PayloadDecoder, showValue, type ValueSink } from "./payload-decoder.ts";
+import type { JsonPayloadSettings } from "./settings.ts";
+import { decodeText } from "./text.ts";
+import { eventTimeUs, type TimeUnit } from "./time.ts";
+
+/** How deep objects in a record may nest where every field is a metric: deeper is no device's message. */
+const DEPTH_MAX = 16;
+
+type Mapping =
+  | {
+      readonly kind: "named";
+      readonly fields: readonly (readonly [metric: string, path: readonly string[]])[];
+    }
+  | { readonly kind: "topic"; readonly path: readonly string[] }
+  | { readonly kind: "all"; readonly ignored: ReadonlySet<string> };
+
+interface TimeField {
+  readonly name: string;
+  readonly path: readonly string[];
+  readonly unit: TimeUnit;
+  readonly ofMessage: boolean;
+}
+
+/**
+ * JSON (RFC 8259), read by the engine's own parser: of a name that is there twice the last one counts.
+ *
+ * A named field that is not there gives no value; null and everything else that is no number is given on as it is.
+ */
+export function createJsonDecoder(settings: JsonPayloadSettings): PayloadDecoder {
+  const time = timeField(settings);
+  const mapping = mappingOf(settings, time);
+  const recordsPath = settings.records === undefined ? undefined : parsePath(settings.records);
+  return {
+    needsTopicMetric: mapping.kind === "topic",
+    decode(payload, sink, topicMetric) {
+      const message = parseJson(decodeText(payload));
+      const records = findRecords(message, recordsPath, settings.records);
+      for (const [place, record] of records.entries()) {
+        if (!isObject(record)) {
+          sink.refuse("payload.malformed", `Record ${place} is ${showValue(record)}, not an object.`);
+          continue;
+        }
+        beginRecord(time, time?.ofMessage === true ? message : record, sink);
+        giveValues(record, mapping, sink, topicMetric);
+      }
+    },
+  };
+}
+
+function timeField({ time }: JsonPayloadSettings): TimeField | undefined {
+  if (time === undefined) return undefined;
+  return { name: time.path, path: parsePath(time.path), unit: time.unit, ofMessage: time.of === "message" };
+}
+
+function mappingOf(settings: JsonPayloadSettings, time: TimeField | undefined): Mapping {
+  if (settings.value !== undefined) return { kind: "topic", path: parsePath(settings.value) };
+  if (settings.metrics !== undefined) {
+    const fields = Object.entries(settings.metrics).map(
+      ([metric, path]) => [metric, parsePath(path)] as const,
+    );
+    return { kind: "named", fields };
+  }
+  const ignored = settings.ignore.map((path) => parsePath(path).join("."));
+  return { kind: "all", ignored: new Set(time === undefined ? ignored : [...ignored, time.path.join(".")]) };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const place = cause instanceof SyntaxError ? /at position (\d+)/.exec(cause.message)?.[1] : undefined;
+    const at = place === undefined ? text.length : Number(place);
+    const near = text.slice(Math.max(0, at - 12), at + 12);
+    throw malformed(`The payload is not JSON at character ${at}, near ${showValue(near)}.`);
+  }
+}
+
+/** The records at a path, arrays on the way gone through and the last one too. */
+function findRecords(
+  message: unknown,
+  path: readonly string[] | undefined,
+  name: string | undefined,
+): readonly unknown[] {
+  if (path === undefined) {
+    if (Array.isArray(message)) return message;
+    if (isObject(message)) return [message];
+    throw malformed(`The payload is ${showValue(message)}, not an object or an array of objects.`);
+  }
+  let found: readonly unknown[] = [message];
+  for (const key of path)
+    found = found.flatMap((value) => {
+      const inner = member(value, key);
+      return inner !== undefined || !Array.isArray(value) ? [inner] : value.map((item) => member(item, key));
+    });
+  const records = found.flat().filter((record) => record !== undefined);
+  if (records.length === 0 && !found.some(Array.isArray))
+    throw malformed(`The payload has no records at "${name ?? ""}".`);
+  return records;
+}
+
+function beginRecord(time: TimeField | undefined, from: unknown, sink: ValueSink): void {
+  if (time === undefined) {
+    sink.record(undefined);
+    return;
+  }
+  const value = valueAt(from, time.path);
+  const measuredAtUs = eventTimeUs(value, time.unit);
+  if (!Number.isNaN(measuredAtUs)) {
+    sink.record(measuredAtUs);
+    return;
+  }
+  const found = value === undefined ? "is missing" : `is ${showValue(value)}`;
+  sink.refuse("time.invalid", `The time field "${time.name}" ${found}, not a time in ${time.unit}.`);
+}
+
+function giveValues(
+  record: Readonly<Record<string, unknown>>,
+  mapping: Mapping,
+  sink: ValueSink,
+  topicMetric: string | undefined,
+): void {
+  switch (mapping.kind) {
+    case "named":
+      for (const [metric, path] of mapping.fields) {
+        const value = valueAt(record, path);
+        if (value !== undefined) sink.value(metric, value);
+      }
+      return;
+    case "topic": {
+      const value = valueAt(record, mapping.path);
+      if (value !== undefined) sink.value(topicMetric ?? "", value);
+      return;
+    }
+    case "all":
+      giveAll(record, "", 1, { ignored: mapping.ignored, sink });
+  }
+}
+
+interface AllFields {
+  readonly ignored: ReadonlySet<string>;
+  readonly sink: ValueSink;
+}
+
+/** Every field as a metric by its dotted path; `prefix` is the path so far with its dot. */
+function giveAll(
+  record: Readonly<Record<string, unknown>>,
+  prefix: string,
+  depth: number,
+  all: AllFields,
+): void {
+  for (const key of Object.keys(record)) {
+    const name = prefix === "" ? key : `${prefix}${key}`;
+    if (all.ignored.has(name)) continue;
+    const value = record[key];
+    if (!isObject(value)) all.sink.value(name, value);
+    else if (depth < DEPTH_MAX) giveAll(value, `${name}.`, depth + 1, all);
+    else throw malformed(`The payload nests deeper than ${DEPTH_MAX} levels at ${showValue(name)}.`);
+  }
+}

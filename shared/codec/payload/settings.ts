@@ -1,0 +1,105 @@
+import { z } from "zod";
+import { metricNameSchema } from "../../contract/ids.ts";
+import { TIME_UNITS } from "./time.ts";
+
+const path = z.string().min(1).max(512);
+const unit = z
+  .enum(TIME_UNITS)
+  .describe("What the time counts since the epoch, UTC; iso is ISO 8601 with a zone.");
+
+/** JSON: named fields, or every field, of one record or of many. */
+const jsonPayloadSchema = z
+  .strictObject({
+    format: z.literal("json"),
+    /** Where the records are, by dotted path; arrays on the way are gone through. Without it the payload is the record. */
+    records: path
+      .optional()
+      .describe(
+        "Where the records are, by dotted path; arrays on the way are gone through. Without it the payload is the record.",
+      ),
+    /** Metric names and the dotted path of each in a record; without it every field of a record is a metric. */
+    metrics: z
+      .record(metricNameSchema, path)
+      .optional()
+      .describe(
+        "Metric names and the dotted path of each in a record; without it every field of a record is a metric.",
+      ),
+    /** The dotted path of the one value of a record, where the topic names the metric. */
+    value: path
+      .optional()
+      .describe("The dotted path of the one value of a record, where the topic names the metric."),
+    /** Dotted paths of fields that are no metrics, where every field is taken. */
+    ignore: z
+      .array(path)
+      .max(256)
+      .default([])
+      .describe("Dotted paths of fields that are no metrics, where every field is taken."),
+    /** Where the event time is; without it readings get the time of arrival. */
+    time: z
+      .strictObject({
+        path: path.describe("The dotted path of the event time."),
+        unit,
+        /** Whether the path begins at each record or at the whole message. */
+        of: z
+          .enum(["record", "message"])
+          .default("record")
+          .describe("Whether the path begins at each record or at the whole message."),
+      })
+      .optional()
+      .describe("Where the event time is; without it readings get the time of arrival."),
+  })
+  .superRefine((json, context) => {
+    const refuse = (field: string, message: string): void =>
+      context.addIssue({ code: "custom", path: [field], message });
+    if (json.metrics !== undefined && json.value !== undefined)
+      refuse("value", "names the one value of a record, metrics several: give one of the two");
+    if (json.ignore.length > 0 && (json.metrics ?? json.value) !== undefined)
+      refuse("ignore", "has no effect where metrics or value say which fields are taken");
+  });
+
+/** The payload is one number as text; the topic names the metric. */
+const numberPayloadSchema = z.strictObject({ format: z.literal("number") });
+
+/** Lines of fields (RFC 4180); each line is a record. */
+const csvPayloadSchema = z
+  .strictObject({
+    format: z.literal("csv"),
+    /** The names of the columns in order; without it the first line of each message names them. */
+    columns: z
+      .array(metricNameSchema)
+      .min(1)
+      .max(1_024)
+      .optional()
+      .describe("The names of the columns in order; without it the first line of each message names them."),
+    /** What separates two fields. */
+    delimiter: z.enum([",", ";", "\t", "|"]).default(",").describe("What separates two fields."),
+    /** Columns that are no metrics. */
+    ignore: z.array(metricNameSchema).max(1_024).default([]).describe("Columns that are no metrics."),
+    /** Which column has the event time; without it readings get the time of arrival. */
+    time: z
+      .strictObject({ column: metricNameSchema.describe("The column of the event time."), unit })
+      .optional()
+      .describe("Which column has the event time; without it readings get the time of arrival."),
+  })
+  .superRefine(({ columns, time }, context) => {
+    if (columns === undefined) return;
+    if (new Set(columns).size !== columns.length)
+      context.addIssue({ code: "custom", path: ["columns"], message: "names a column twice" });
+    if (time !== undefined && !columns.includes(time.column))
+      context.addIssue({
+        code: "custom",
+        path: ["time", "column"],
+        message: `is not one of ${columns.join(", ")}`,
+      });
+  });
+
+/** How a route's payloads are read: one entry per format. */
+export const payloadSettingsSchema = z.discriminatedUnion("format", [
+  jsonPayloadSchema,
+  numberPayloadSchema,
+  csvPayloadSchema,
+]);
+
+export type PayloadSettings = z.infer<typeof payloadSettingsSchema>;
+export type JsonPayloadSettings = z.infer<typeof jsonPayloadSchema>;
+export type CsvPayloadSettings = z.infer<typeof csvPayloadSchema>;
