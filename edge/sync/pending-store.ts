@@ -1,0 +1,52 @@
+import type { Stream } from "@sluice/shared/contract/stream.ts";
+
+/** Rows of one stream that are in no batch yet. */
+export interface PendingRows {
+  readonly rows: number;
+  readonly bytes: number;
+  /** When the oldest of them was stored; undefined where there are none. */
+  readonly oldestAtUs: number | undefined;
+}
+
+/** The oldest pending rows of a stream as the chunks that they were stored in. */
+export interface PendingChunks {
+  readonly ids: readonly number[];
+  readonly chunks: readonly Uint8Array[];
+  /** The first and last offset that the chunks cover. */
+  readonly from: number;
+  readonly to: number;
+  readonly rows: number;
+}
+
+/** A batch with its place in the lake, encoded once. */
+export interface SealedBatch {
+  readonly stream: Stream;
+  readonly from: number;
+  readonly to: number;
+  readonly rows: number;
+  readonly key: string;
+  readonly sha256: string;
+  readonly body: Uint8Array;
+}
+
+export interface OutboxBatch extends SealedBatch {
+  readonly id: number;
+}
+
+/** What sync needs of the buffer. All calls are made by the thread that writes the rows, and none of them waits. */
+export interface PendingStore {
+  readonly epoch: string;
+  /** The last message offset whose rows are all stored; -1 before the first. */
+  readonly decodedThrough: number;
+  pending(stream: Stream): PendingRows;
+  /** Whole chunks, oldest first, up to `rowsMax` rows, but at least one chunk where there is any. */
+  readPending(stream: Stream, rowsMax: number): PendingChunks;
+  /** The last offset that is in a batch; -1 before the first. */
+  sealedThrough(stream: Stream): number;
+  /** In one transaction: the batch is in the outbox and its chunks are no longer pending. */
+  seal(batch: SealedBatch, ids: readonly number[]): void;
+  /** Batches of the stream in the outbox, oldest first. */
+  peekOutbox(limit: number, stream: Stream): readonly OutboxBatch[];
+  /** The lake has the batch: the buffer may forget it. */
+  markDelivered(id: number): void;
+}

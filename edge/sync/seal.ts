@@ -1,0 +1,37 @@
+import { sha256Hex } from "@sluice/shared/codec/hash.ts";
+import { landingKey } from "@sluice/shared/contract/lake-key.ts";
+import type { Stream } from "@sluice/shared/contract/stream.ts";
+import { assert } from "@sluice/shared/runtime/assert.ts";
+import type { PendingStore, SealedBatch } from "./pending-store.ts";
+import { planRange } from "./plan.ts";
+
+/** Makes the bytes of a landing object of rows as the buffer holds them. */
+export type EncodeBatch = (stream: Stream, chunks: readonly Uint8Array[]) => Uint8Array;
+
+export interface Sealing {
+  readonly store: PendingStore;
+  readonly gateway: string;
+  readonly encode: EncodeBatch;
+  readonly batchRowsMax: number;
+}
+
+/**
+ * Makes one batch of the oldest pending rows of a stream and puts it into the outbox. There must be some.
+ * Durable when it returns: from here the batch's range, key and bytes never change.
+ */
+export function sealNext(stream: Stream, sealing: Sealing): SealedBatch {
+  const { store, gateway, encode, batchRowsMax } = sealing;
+  const all = store.pending(stream);
+  const pending = store.readPending(stream, batchRowsMax);
+  assert(pending.rows > 0, `${stream} has pending rows that can be read`);
+  const sealedThrough = store.sealedThrough(stream);
+  const isLast = pending.rows === all.rows;
+  const { decodedThrough, epoch } = store;
+  const { from, to } = planRange({ ...pending, stream, sealedThrough, decodedThrough, isLast });
+  assert(from <= pending.from && pending.to <= to, `the batch ${from}-${to} of ${stream} covers its chunks`);
+  const body = encode(stream, pending.chunks);
+  const key = landingKey({ stream, gateway, epoch, from, to });
+  const batch = { stream, from, to, rows: pending.rows, key, sha256: sha256Hex(body), body };
+  store.seal(batch, pending.ids);
+  return batch;
+}
