@@ -1,7 +1,7 @@
 import { sha256Hex } from "@sluice/shared/codec/hash.ts";
 import { type AliasEntry, aliasEntrySchema, CHAMPION, PREVIOUS } from "@sluice/shared/contract/alias.ts";
 import { canonicalJson } from "@sluice/shared/contract/canonical-json.ts";
-import { aliasKey } from "@sluice/shared/contract/lake-key.ts";
+import { aliasKey, registryPrefix } from "@sluice/shared/contract/lake-key.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { describeIssues } from "@sluice/shared/runtime/settings-file.ts";
 import type { ObjectStore } from "@sluice/shared/store/object-store.ts";
@@ -34,14 +34,22 @@ export class AliasHistory {
 
   /** All entries, oldest first. Throws PipelineError "registry.damaged" where one is altered, unreadable or missing. */
   async read(): Promise<readonly AliasEntry[]> {
-    for (;;) {
-      const entry = this.#entries.length + 1;
-      const result = await this.#store.get(aliasKey(this.#model, entry));
-      if (result.state !== "found") return [...this.#entries];
-      if (this.#entries.length >= entry) continue; // Another call has read it meanwhile.
+    const prefix = `${registryPrefix(this.#model)}aliases/`;
+    const last = aliasKey(this.#model, this.#entries.length);
+    for await (const { key } of this.#store.list(prefix, { startAfter: last })) {
+      const result = await this.#store.get(key);
+      if (this.#isRead(key)) continue; // Another call has read it meanwhile.
+      const expected = aliasKey(this.#model, this.#entries.length + 1);
+      if (key !== expected || result.state !== "found")
+        throw damaged(expected, `it is missing, but there is ${key}`);
       const bytes = result.object.body;
-      this.#append(parseEntry(bytes, aliasKey(this.#model, entry)), sha256Hex(bytes));
+      this.#append(parseEntry(bytes, key), sha256Hex(bytes));
     }
+    return [...this.#entries];
+  }
+
+  #isRead(key: string): boolean {
+    return this.#entries.length > 0 && key <= aliasKey(this.#model, this.#entries.length);
   }
 
   /** What an alias means now; undefined where it never meant anything. */

@@ -26,7 +26,7 @@ export async function writeKeyPair(dir: string): Promise<WrittenKeys> {
   try {
     await mkdir(dir, { recursive: true });
   } catch (cause) {
-    throw failed(dir, cause);
+    throw unwritable(dir, cause);
   }
   await writeNew(privateKey, privateKeyPem, 0o600);
   try {
@@ -48,15 +48,15 @@ async function writeNew(path: string, text: string, mode: number): Promise<void>
       await file.close();
     }
   } catch (cause) {
-    throw failed(path, cause);
+    if (!(cause instanceof Error && "code" in cause && cause.code === "EEXIST"))
+      throw unwritable(path, cause);
+    throw new PipelineError("keys.exist", `${path} is already there and is not overwritten`, {
+      hint: "Gateways may trust this key. To change keys, write the new pair into another folder.",
+    });
   }
 }
 
-function failed(path: string, cause: unknown): PipelineError {
-  if (cause instanceof Error && "code" in cause && cause.code === "EEXIST")
-    return new PipelineError("keys.exist", `${path} is already there and is not overwritten`, {
-      hint: "Gateways may trust this key. To change keys, write the new pair into another folder.",
-    });
+function unwritable(path: string, cause: unknown): PipelineError {
   return new PipelineError("keys.unwritable", `cannot write ${path}`, {
     cause,
     hint: "Give a folder that you may write to.",

@@ -23,7 +23,8 @@ export function renderFleet(rows: readonly FleetRow[], nowUs: number): string {
       .trimEnd();
   const [head, ...body] = cells.map(line);
   const lines = body.flatMap((text, i) => [text, ...remarks(rows[i])]);
-  return `${[head, ...lines].join("\n")}\n`;
+  // Names and refusals come from outside: no control character may reach a terminal.
+  return `${[head, ...lines].map((text) => text?.replaceAll(/\p{Cc}/gu, "\uFFFD")).join("\n")}\n`;
 }
 
 function stateOf(row: FleetRow): string {

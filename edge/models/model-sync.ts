@@ -278,7 +278,8 @@ export class ModelSync implements Part {
     const { pollIntervalMs, backoffMaxMs } = settings;
     // Never more often than it is asked while all is well.
     const maxMs = Math.max(backoffMaxMs, pollIntervalMs);
-    return Math.max(pollIntervalMs, backoffMs({ baseMs: pollIntervalMs * 2, maxMs }, attempt, random));
+    const waitMs = backoffMs({ baseMs: pollIntervalMs * 2, maxMs }, attempt, random);
+    return Math.max(pollIntervalMs, Math.round(waitMs));
   }
 
   async #putReportIfDue(): Promise<void> {
