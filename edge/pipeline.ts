@@ -176,7 +176,7 @@ export class Pipeline {
 
 function appended<S extends Stream>(stream: S, rows: StreamRows, fromOffset: number, throughOffset: number) {
   const own = rows[stream];
-  const count = rowCount(stream, own);
+  const count = rowCount(own);
   if (count === 0) return [];
   const seqs =
     stream === "features" ? rows.features : stream === "predictions" ? rows.predictions : undefined;

@@ -1,0 +1,130 @@
+import type { IncomingMessage } from "@sluice/shared/contract/message.ts";
+import { PipelineError } from "@sluice/shared/runtime/errors.ts";
+import { GroupWriter, messageBytes } from "./message-group.ts";
+
+type Settled = (error: Error | undefined) => void;
+
+export interface GroupCommitOptions {
+  /** Writes a group to disk; resolves when it is synced. The buffer is handed over. */
+  readonly commit: (group: ArrayBuffer, count: number) => Promise<void>;
+  readonly limits: { readonly groupBytesMax: number; readonly waitingBytesMax: number };
+}
+
+export interface GroupCommitStats {
+  readonly messages: number;
+  readonly groups: number;
+  readonly failedGroups: number;
+  /** Messages refused because too much was waiting for the disk. */
+  readonly refused: number;
+  readonly waitingBytes: number;
+}
+
+/**
+ * One fsync for everything that has come in the meantime.
+ *
+ * What arrives in a turn of the event loop, or while a commit runs, is one group. One commit is under way at a time,
+ * so groups grow by themselves as the disk gets slower, and there is no timer to tune. A message is settled when its
+ * group is synced; when the group fails, with the error, and its sender must not get an acknowledgement.
+ */
+export class GroupCommit {
+  readonly #options: GroupCommitOptions;
+  #writer = new GroupWriter();
+  #waiting: Settled[] = [];
+  #committing = false;
+  #scheduled = false;
+  /** Bytes of groups that are full or under way. */
+  #handedBytes = 0;
+  readonly #full: { readonly group: ArrayBuffer; readonly settle: Settled[] }[] = [];
+  #drained: (() => void)[] = [];
+  #messages = 0;
+  #groups = 0;
+  #failedGroups = 0;
+  #refused = 0;
+
+  constructor(options: GroupCommitOptions) {
+    this.#options = options;
+  }
+
+  put(message: IncomingMessage, settled: Settled): void {
+    const { groupBytesMax, waitingBytesMax } = this.#options.limits;
+    if (this.#waitingBytes() + messageBytes(message) > waitingBytesMax) {
+      this.#refused++;
+      settled(
+        new PipelineError("buffer.full", `more than ${waitingBytesMax} bytes are waiting for the disk`, {
+          hint: "The disk is slower than what arrives; the publisher sends again later.",
+        }),
+      );
+      return;
+    }
+    if (this.#writer.count > 0 && this.#writer.byteLength + messageBytes(message) > groupBytesMax)
+      this.#close();
+    this.#writer.append(message);
+    this.#waiting.push(settled);
+    this.#messages++;
+    this.#schedule();
+  }
+
+  /** Resolves when everything that was put is settled. */
+  drain(): Promise<void> {
+    if (!this.#committing && this.#full.length === 0 && this.#waiting.length === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#drained.push(resolve));
+  }
+
+  stats(): GroupCommitStats {
+    return {
+      messages: this.#messages,
+      groups: this.#groups,
+      failedGroups: this.#failedGroups,
+      refused: this.#refused,
+      waitingBytes: this.#waitingBytes(),
+    };
+  }
+
+  #waitingBytes(): number {
+    return this.#handedBytes + (this.#writer.count === 0 ? 0 : this.#writer.byteLength);
+  }
+
+  #schedule(): void {
+    if (this.#committing || this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      void this.#run();
+    });
+  }
+
+  #close(): void {
+    this.#handedBytes += this.#writer.byteLength;
+    this.#full.push({ group: this.#writer.take(), settle: this.#waiting });
+    this.#waiting = [];
+  }
+
+  async #run(): Promise<void> {
+    if (this.#committing) return;
+    this.#committing = true;
+    for (;;) {
+      if (this.#full.length === 0 && this.#writer.count > 0) this.#close();
+      const next = this.#full.shift();
+      if (next === undefined) break;
+      const bytes = next.group.byteLength;
+      const error = await this.#commit(next.group, next.settle.length);
+      this.#handedBytes -= bytes;
+      for (const settle of next.settle) settle(error); // Synced, or not: only now may the senders hear of it.
+    }
+    this.#committing = false;
+    const drained = this.#drained;
+    this.#drained = [];
+    for (const resolve of drained) resolve();
+  }
+
+  async #commit(group: ArrayBuffer, count: number): Promise<Error | undefined> {
+    try {
+      await this.#options.commit(group, count);
+      this.#groups++;
+      return undefined;
+    } catch (error) {
+      this.#failedGroups++;
+      return error instanceof Error ? error : new Error(String(error));
+    }
+  }
+}

@@ -1,0 +1,37 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { PipelineError } from "@sluice/shared/runtime/errors.ts";
+import Database from "better-sqlite3";
+import { sqliteError } from "./sqlite-file.ts";
+
+/**
+ * Takes the buffer for this process; returns what gives it back.
+ *
+ * The lock is SQLite's own on a file beside the buffer, so the kernel releases it however the process ends. Throws
+ * PipelineError "buffer.locked" where another gateway has it, "buffer.unwritable" where the folder cannot be used.
+ */
+export function lockBuffer(dir: string): () => void {
+  try {
+    mkdirSync(dir, { recursive: true });
+  } catch (cause) {
+    throw new PipelineError("buffer.unwritable", `the folder ${dir} cannot be made`, {
+      cause,
+      hint: "Give the gateway's user the right to write in buffer.dir.",
+    });
+  }
+  let file: Database.Database | undefined;
+  try {
+    file = new Database(join(dir, "lock.db"), { timeout: 0 });
+    file.pragma("journal_mode = DELETE");
+    file.exec("BEGIN EXCLUSIVE");
+  } catch (cause) {
+    file?.close();
+    if (cause instanceof Database.SqliteError && cause.code.startsWith("SQLITE_BUSY"))
+      throw new PipelineError("buffer.locked", `the buffer in ${dir} is in use by another gateway`, {
+        hint: "Stop the other gateway, or give this one its own buffer.dir.",
+      });
+    throw sqliteError(cause, `cannot lock ${dir}`);
+  }
+  const held = file;
+  return () => held.close();
+}
