@@ -66,8 +66,8 @@ export async function buildDataset(source: VectorSource, spec: DatasetSpec): Pro
 
   const { rows, superseded, outside } = selectNewest(table, { fromUs, knownByUs });
   const split = splitRows(table, rows, { labels, spec });
-  const counts = { ...split.counts, superseded, outside };
-  if (split.train.length === 0) throw emptyError(spec, counts);
+  const counts = { ...split.counts, superseded };
+  if (split.train.length === 0) throw emptyError(spec, { ...counts, outside });
   const used = [...split.train, ...split.test];
   checkFinite(table, used, features);
 
@@ -97,7 +97,7 @@ interface Split {
   readonly test: readonly number[];
   readonly labelOf: (row: number) => string | undefined;
   readonly cutUs: number;
-  readonly counts: Omit<DatasetCounts, "superseded" | "outside">;
+  readonly counts: Omit<DatasetCounts, "superseded">;
 }
 
 function splitRows(
@@ -173,7 +173,7 @@ function checkFinite(table: VectorTable, rows: readonly number[], features: read
     }
 }
 
-function emptyError(spec: DatasetSpec, counts: DatasetCounts): PipelineError {
+function emptyError(spec: DatasetSpec, counts: DatasetCounts & { outside: number }): PipelineError {
   return new PipelineError("dataset.empty", `no healthy window of view ${spec.view.name} to train on`, {
     hint:
       `Left out: ${counts.testFaulty} faulty, ${counts.unlabelled} unlabelled, ${counts.superseded} superseded, ` +

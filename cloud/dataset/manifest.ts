@@ -23,8 +23,8 @@ export interface DatasetCounts {
   readonly purged: number;
   /** Rows without a label, left out because `assumeNormal` is off. */
   readonly unlabelled: number;
+  /** Rows that a newer revision replaces. */
   readonly superseded: number;
-  readonly outside: number;
 }
 
 /** `datasets/<id>.json`: what a training set was made of, so that a model can be traced to its readings. */

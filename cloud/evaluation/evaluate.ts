@@ -147,7 +147,7 @@ function judge<C extends Model>(
   try {
     measured = context.compare(candidate);
   } catch (error) {
-    const reasons = [`a gateway would refuse it: ${describeError(error)}`];
+    const reasons = [`A gateway would refuse it: ${describeError(error)}.`];
     return { measured: undefined, judgement: { candidate, numbers: undefined, outcome: "reject", reasons } };
   }
   const opinion = opinionOf(measured, context);
@@ -162,9 +162,10 @@ function opinionOf<C extends Model>(
   const { falseAlarms, quiet } = measured.numbers.confusion;
   if (falseAlarms + quiet < settings.healthyRowsMin)
     return cannotTell(
-      `${falseAlarms + quiet} later healthy windows to judge on, ${settings.healthyRowsMin} are needed`,
+      `${falseAlarms + quiet} later healthy windows to judge on, ${settings.healthyRowsMin} are needed.`,
     );
-  if (rival.problem !== undefined) return cannotTell(`there is a champion, but ${rival.problem}`);
+  if (rival.problem !== undefined)
+    return cannotTell(`There is a champion, but ${rival.problem}. Repair it, or promote a version by hand.`);
   if (champion.state !== "ready" || rival.measured === undefined) return judgeFirst(measured, settings);
   const opinion = judgeAgainst(measured, rival.measured, settings);
   const seen = rowsSeenBy(champion.bundle, test);
@@ -173,7 +174,7 @@ function opinionOf<C extends Model>(
     ...opinion,
     reasons: [
       ...opinion.reasons,
-      `the champion was trained over the time of ${seen} of these windows, which favours it`,
+      `The champion was trained over the time of ${seen} of these windows, which favours it.`,
     ],
   };
 }
@@ -204,8 +205,8 @@ function settle<C extends Model>(judgement: Judgement<C>, chosen: C | undefined)
     return judgement;
   const reason =
     kindOf(chosen) === "pca"
-      ? "would do, but is not clearly better than the simpler pca, which is preferred"
-      : `would do, but ${kindOf(chosen)} is clearly better`;
+      ? "It would do, but is not clearly better than the simpler pca, which is preferred."
+      : `It would do, but ${kindOf(chosen)} is clearly better.`;
   return { ...judgement, outcome: "reject", reasons: [...judgement.reasons, reason] };
 }
 

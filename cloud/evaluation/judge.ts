@@ -15,15 +15,15 @@ export function judgeFirst({ numbers }: Measured, settings: EvaluationSettings):
   const { rates, confusion, episodes } = numbers;
   const healthy = confusion.falseAlarms + confusion.quiet;
   const faulty = confusion.hits + confusion.missed;
-  const said = `alarms on ${percent(rates.falseAlarmRate)} of ${healthy} later healthy windows`;
-  const reasons = [`${said}; at most ${percent(settings.falseAlarmRateMax)} are allowed`];
+  const said = `Alarms on ${percent(rates.falseAlarmRate)} of ${healthy} later healthy windows`;
+  const reasons = [`${said}; at most ${percent(settings.falseAlarmRateMax)} are allowed.`];
   if ((rates.falseAlarmRate ?? 1) > settings.falseAlarmRateMax) return { outcome: "reject", reasons };
   if (rates.missedAlarmRate === undefined)
-    return { outcome: "promote", reasons: [...reasons, "no labelled fault to find yet"] };
+    return { outcome: "promote", reasons: [...reasons, "There is no labelled fault to find yet."] };
   reasons.push(
-    `finds ${episodes.found} of ${episodes.faults} labelled faults and misses ` +
+    `Finds ${episodes.found} of ${episodes.faults} labelled faults and misses ` +
       `${percent(rates.missedAlarmRate)} of their ${faulty} windows; ` +
-      `at most ${percent(settings.missedAlarmRateMax)} may be missed`,
+      `at most ${percent(settings.missedAlarmRateMax)} may be missed.`,
   );
   const outcome = rates.missedAlarmRate > settings.missedAlarmRateMax ? "reject" : "promote";
   return { outcome, reasons };
@@ -41,8 +41,8 @@ export function judgeAgainst(candidate: Measured, champion: Measured, settings: 
   const ours = candidate.numbers;
   const theirs = champion.numbers;
   const reasons = [
-    `alarms on ${percent(ours.rates.falseAlarmRate)} of later healthy windows, ` +
-      `the champion on ${percent(theirs.rates.falseAlarmRate)}`,
+    `Alarms on ${percent(ours.rates.falseAlarmRate)} of later healthy windows, ` +
+      `the champion on ${percent(theirs.rates.falseAlarmRate)}.`,
   ];
   const moreFalseAlarms = (ours.rates.falseAlarmRate ?? 0) - (theirs.rates.falseAlarmRate ?? 0);
   if (moreFalseAlarms > settings.falseAlarmMargin)
@@ -50,22 +50,25 @@ export function judgeAgainst(candidate: Measured, champion: Measured, settings: 
       outcome: "reject",
       reasons: [
         ...reasons,
-        `that is ${percent(moreFalseAlarms)} more; ${percent(settings.falseAlarmMargin)} are allowed`,
+        `That is ${percent(moreFalseAlarms)} more; ${percent(settings.falseAlarmMargin)} are allowed.`,
       ],
     };
   if (ours.rates.missedAlarmRate === undefined || theirs.rates.missedAlarmRate === undefined)
     return {
       outcome: "cannot_tell",
-      reasons: [...reasons, "no labelled fault: nobody can tell whether it finds as many as the champion"],
+      reasons: [
+        ...reasons,
+        "There is no labelled fault: nobody can tell whether it finds as many as the champion.",
+      ],
     };
   reasons.push(
-    `finds ${ours.episodes.found} of ${ours.episodes.faults} labelled faults, the champion ` +
+    `Finds ${ours.episodes.found} of ${ours.episodes.faults} labelled faults, the champion ` +
       `${theirs.episodes.found}; misses ${percent(ours.rates.missedAlarmRate)} of their windows, ` +
-      `the champion ${percent(theirs.rates.missedAlarmRate)}`,
+      `the champion ${percent(theirs.rates.missedAlarmRate)}.`,
   );
   const moreMissed = ours.rates.missedAlarmRate - theirs.rates.missedAlarmRate;
   if (ours.episodes.found < theirs.episodes.found || moreMissed > settings.missedAlarmMargin)
-    return { outcome: "reject", reasons: [...reasons, "that is worse on labelled faults"] };
+    return { outcome: "reject", reasons: [...reasons, "That is worse on labelled faults."] };
   const better = improvement(candidate, champion, settings);
   return { outcome: better.outcome, reasons: [...reasons, better.reason] };
 }
@@ -87,13 +90,13 @@ function improvement(
     const gain = ((candidate.numbers.rates[rate] ?? 0) - (champion.numbers.rates[rate] ?? 0)) * sign;
     if (gain <= 0) continue;
     const range = differenceOf(candidate, champion, { rate, confidence });
-    const said = `better in ${name} by ${percent(gain)} (difference ${percentRange(range)})`;
+    const said = `Better in ${name} by ${percent(gain)} (difference ${percentRange(range)})`;
     if (range !== undefined && (sign === 1 ? range.low > 0 : range.high < 0))
-      return { outcome: "promote", reason: said };
-    unsure ??= `${said}, but too few independent windows say so: it may be chance`;
+      return { outcome: "promote", reason: `${said}.` };
+    unsure ??= `${said}, but too few independent windows say so: it may be chance.`;
   }
   return unsure === undefined
-    ? { outcome: "reject", reason: "no better than the champion in anything" }
+    ? { outcome: "reject", reason: "No better than the champion in anything." }
     : { outcome: "cannot_tell", reason: unsure };
 }
 

@@ -19,19 +19,26 @@ export function wasmFolder(): string {
   return join(dirname(require.resolve("@tensorflow/tfjs-backend-wasm/package.json")), "dist", "/");
 }
 
+/** Up to so many inputs the outer layers are twice as wide; fitting wider ones takes minutes. */
+const DOUBLED_INPUTS_MAX = 64;
+
 /**
- * The layers of an autoencoder of `inputs` inputs: down to a bottleneck, up again, and out linearly.
+ * The layers of an autoencoder of `inputs` inputs: through a bottleneck, and out linearly.
  *
- * "auto" is 3/4 of the inputs, 1/3 of them, 3/4 again, each at least 1 and the bottleneck always narrower than the
- * inputs where it can be. Hidden units are tanh: bounded, so that a value far outside the healthy range cannot be
- * reconstructed and shows in the score.
+ * "auto" is twice the inputs, a third of them, twice again. The narrowest hidden layer is tanh: bounded, so that what
+ * lies outside the healthy range cannot pass and shows in the score, also where all features move together as they do
+ * in health. The others are relu, which follow the healthy range to its edges; tanh there flattens them, and the
+ * threshold then has to stand several times higher.
  */
 export function planLayers(inputs: number, hiddenUnits: "auto" | readonly number[]): Layers {
-  const wide = Math.max(1, Math.ceil(inputs * 0.75));
-  const narrow = Math.max(1, Math.min(Math.ceil(inputs / 3), inputs - 1));
-  const hidden = hiddenUnits === "auto" ? [wide, narrow, wide] : hiddenUnits;
+  const wide = Math.max(inputs, 2 * Math.min(inputs, DOUBLED_INPUTS_MAX));
+  const hidden = hiddenUnits === "auto" ? [wide, Math.ceil(inputs / 3), wide] : hiddenUnits;
+  const narrowest = hidden.indexOf(hidden.reduce((a, b) => Math.min(a, b)));
   return [
-    ...hidden.map((units) => ({ units, activation: "tanh" as const })),
+    ...hidden.map((units, i) => ({
+      units,
+      activation: i === narrowest ? ("tanh" as const) : ("relu" as const),
+    })),
     { units: inputs, activation: "linear" as const },
   ];
 }
@@ -46,11 +53,16 @@ export async function fitAutoencoder(
   job: TrainingJob,
   options: AutoencoderOptions,
 ): Promise<TrainingOutcome> {
-  options.signal?.throwIfAborted();
-  const worker = new Worker(new URL("./training-worker.ts", import.meta.url), { workerData: job });
+  const stopped = (): PipelineError => new PipelineError("training.stopped", "fitting was stopped");
+  if (options.signal?.aborted === true) throw stopped();
+  // No flags of the parent: some (--input-type, --eval) would change how the worker's file is read.
+  const worker = new Worker(new URL("./training-worker.ts", import.meta.url), {
+    workerData: job,
+    execArgv: [],
+  });
   const timer = new AbortController();
   const { promise, resolve, reject } = Promise.withResolvers<TrainingOutcome>();
-  const stop = (): void => reject(new PipelineError("training.stopped", "fitting was stopped"));
+  const stop = (): void => reject(stopped());
   worker.on("message", (message: WorkerMessage) => {
     if (message.type === "epoch") options.onEpoch?.(message.report);
     else if (message.type === "done") resolve(message.outcome);

@@ -10,18 +10,18 @@ export const trainingSettingsSchema = z.strictObject({
     .default(1)
     .describe("Seed of the initial weights and of the order of the batches."),
   /** Most passes over the training rows. */
-  epochsMax: z.int().min(1).max(10_000).default(100).describe("Most passes over the training rows."),
-  /** Passes without a better loss on the validation rows after which fitting stops. */
+  epochsMax: z.int().min(1).max(10_000).default(200).describe("Most passes over the training rows."),
+  /** Passes without a better loss on the held-out rows after which fitting stops. */
   patienceEpochs: z
     .int()
     .min(1)
     .max(1_000)
-    .default(8)
-    .describe("Passes without a better loss on the validation rows after which fitting stops."),
+    .default(10)
+    .describe("Passes without a better loss on the held-out rows after which fitting stops."),
   /** Rows of one gradient step. */
-  batchRows: z.int().min(1).max(65_536).default(64).describe("Rows of one gradient step."),
+  batchRows: z.int().min(1).max(65_536).default(32).describe("Rows of one gradient step."),
   /** Step size of the Adam optimiser. */
-  learningRate: z.number().min(1e-6).max(1).default(0.003).describe("Step size of the Adam optimiser."),
+  learningRate: z.number().min(1e-6).max(1).default(0.005).describe("Step size of the Adam optimiser."),
   /** Units of the autoencoder's hidden layers, in order; auto derives a bottleneck from the number of inputs. */
   hiddenUnits: z
     .union([z.literal("auto"), z.array(z.int().min(1).max(1_024)).min(1).max(15)])

@@ -69,7 +69,7 @@ interface Prepared {
   readonly normalization: Normalization;
   /** Normalised rows of each slice. */
   readonly fit: Float64Array;
-  readonly validation: Float64Array;
+  readonly heldOut: Float64Array;
 }
 
 const PCA_BACKEND = "sluice-pca 1";
@@ -80,7 +80,7 @@ const PARITY_TOLERANCE = 1e-3;
 /**
  * Fits one candidate of each kind, an autoencoder and a linear model (PCA), on the same healthy rows.
  *
- * The threshold of each is a high quantile, times a margin, of its scores on the latest rows, which it was not fitted
+ * The threshold of each is a high quantile, times a margin, of its scores on the later rows, which it was not fitted
  * on, computed by the scorer of the gateway. The same set, settings and code give the same weights and thresholds.
  *
  * Throws PipelineError "training.too_few_rows", "training.too_short", "training.no_inputs", "training.diverged",
@@ -93,15 +93,14 @@ export async function trainCandidates(
 ): Promise<Candidate[]> {
   const prepared = prepare(set, settings);
   const { dropped, inputs } = prepared.normalization;
-  const { fit, validation, calibration } = prepared.slices;
+  const { fit, heldOut } = prepared.slices;
   options.log.info(
     {
       dataset: set.id,
       inputs: inputs.length,
       dropped,
       fitRows: fit.length,
-      validationRows: validation.length,
-      calibrationRows: calibration.length,
+      heldOutRows: heldOut.length,
     },
     "training begins",
   );
@@ -122,12 +121,12 @@ function prepare(set: TrainingSet, settings: TrainingSettings): Prepared {
     slices,
     normalization,
     fit: normalize(train.values, slices.fit, layout),
-    validation: normalize(train.values, slices.validation, layout),
+    heldOut: normalize(train.values, slices.heldOut, layout),
   };
 }
 
 async function fitNetwork(
-  { normalization, fit, validation }: Prepared,
+  { normalization, fit, heldOut }: Prepared,
   settings: TrainingSettings,
   { clock, onProgress, signal }: TrainingOptions,
 ): Promise<Fitted> {
@@ -139,7 +138,7 @@ async function fitNetwork(
       inputs,
       layers,
       fit: Float32Array.from(fit),
-      validation: Float32Array.from(validation),
+      heldOut: Float32Array.from(heldOut),
       seed,
       epochsMax,
       patienceEpochs,
@@ -157,8 +156,8 @@ async function fitNetwork(
   const network = { kind: "autoencoder" as const, layers };
   const parity = checkParity(network, outcome.weights, {
     inputs,
-    rows: validation,
-    scores: outcome.validationScores,
+    rows: heldOut,
+    scores: outcome.heldOutScores,
   });
   return {
     network,
@@ -169,7 +168,7 @@ async function fitNetwork(
       epochs: outcome.epochs,
       bestEpoch: outcome.bestEpoch,
       loss: outcome.loss,
-      validationLoss: outcome.validationLoss,
+      heldOutLoss: outcome.heldOutLoss,
       parity,
     },
   };
@@ -202,8 +201,8 @@ function checkParity(
   return worst;
 }
 
-function fitLinear({ normalization, fit, validation }: Prepared, settings: TrainingSettings): Fitted {
-  const { weights, components, t2Limit, qLimit, explained } = fitPca(fit, validation, {
+function fitLinear({ normalization, fit, heldOut }: Prepared, settings: TrainingSettings): Fitted {
+  const { weights, components, t2Limit, qLimit, explained } = fitPca(fit, heldOut, {
     inputs: normalization.inputs.length,
     variance: settings.pcaVariance,
     limitQuantile: settings.thresholdQuantile,
@@ -233,7 +232,7 @@ function toCandidate(
   const scorer = createScorer({ manifest: core, weights });
   const valuesOf = (row: number): number[] =>
     columns.map((column) => set.train.values[row * set.features.length + column] ?? NaN);
-  const scores = Float64Array.from(slices.calibration, (row) => scorer.score(valuesOf(row)).score);
+  const scores = Float64Array.from(slices.heldOut, (row) => scorer.score(valuesOf(row)).score);
   const threshold = thresholdOf(scores, settings);
   const manifest: ManifestDraft = {
     formatVersion: BUNDLE_FORMAT_VERSION,
@@ -259,22 +258,25 @@ function toCandidate(
         ...scoreMetrics(scores, threshold),
       },
     },
-    golden: golden(slices.calibration.map(valuesOf), core.normalization, scorer),
+    golden: golden(slices.heldOut.map(valuesOf), core.normalization, scorer),
   };
   const candidate: Bundle = { manifest: { ...manifest, version: 1 }, weights };
   checkBundle(candidate);
   return { manifest, weights, report: { dropped, warnings } };
 }
 
+/** The largest of few scores lies short of their quantile: with so many rows the margin is doubled. */
+const SMALL_SAMPLE_ROWS = 10;
+
 /** A high quantile of healthy scores times a margin; above zero also where every score is zero. */
 function thresholdOf(scores: Float64Array, settings: TrainingSettings): number {
-  return Math.max(quantile(scores, settings.thresholdQuantile) * settings.thresholdMargin, 1e-12);
+  const margin = settings.thresholdMargin * (1 + SMALL_SAMPLE_ROWS / scores.length);
+  return Math.max(quantile(scores, settings.thresholdQuantile) * margin, 1e-12);
 }
 
 function sliceMetrics(slices: Slices, droppedFeatures: number): Record<string, number> {
   return {
-    validationRows: slices.validation.length,
-    calibrationRows: slices.calibration.length,
+    heldOutRows: slices.heldOut.length,
     purgedRows: slices.purgedRows,
     emptyRows: slices.emptyRows,
     thinnedRows: slices.thinnedRows,
@@ -282,10 +284,10 @@ function sliceMetrics(slices: Slices, droppedFeatures: number): Record<string, n
   };
 }
 
-/** How far the threshold is above the middle of healthy scores: a large ratio says that calibration saw strange rows. */
+/** How far the threshold is above the middle of healthy scores: a large ratio says that some of them were strange. */
 function scoreMetrics(scores: Float64Array, threshold: number): Record<string, number> {
   const median = quantile(scores, 0.5);
-  return { calibrationMedian: median, thresholdToMedian: threshold / Math.max(median, 1e-12) };
+  return { heldOutMedian: median, thresholdToMedian: threshold / Math.max(median, 1e-12) };
 }
 
 function golden(

@@ -6,7 +6,7 @@ export type Layers = Extract<Network, { kind: "autoencoder" }>["layers"];
 export interface TrainingJob {
   readonly inputs: number;
   readonly fit: Float32Array;
-  readonly validation: Float32Array;
+  readonly heldOut: Float32Array;
   readonly layers: Layers;
   readonly seed: number;
   readonly epochsMax: number;
@@ -20,9 +20,9 @@ export interface TrainingJob {
 export interface EpochReport {
   /** From 1. */
   readonly epoch: number;
-  /** Mean squared error over the fitted rows while they were fitted, and over the validation rows after it. */
+  /** Mean squared error over the fitted rows while they were fitted, and over the held-out rows after it. */
   readonly loss: number;
-  readonly validationLoss: number;
+  readonly heldOutLoss: number;
 }
 
 export interface TrainingOutcome {
@@ -33,9 +33,9 @@ export interface TrainingOutcome {
   readonly epochs: number;
   readonly bestEpoch: number;
   readonly loss: number;
-  readonly validationLoss: number;
-  /** Mean squared reconstruction error of each validation row as TensorFlow.js computes it. */
-  readonly validationScores: Float32Array;
+  readonly heldOutLoss: number;
+  /** Mean squared reconstruction error of each held-out row as TensorFlow.js computes it. */
+  readonly heldOutScores: Float32Array;
   readonly warnings: readonly string[];
 }
 

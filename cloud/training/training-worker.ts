@@ -53,13 +53,13 @@ async function fit(model: tf.Sequential): Promise<void> {
   while (epoch < job.epochsMax && epoch - (best?.bestEpoch ?? 0) < job.patienceEpochs) {
     epoch++;
     const loss = await fitEpoch(model, random);
-    const validationScores = rowErrors(model, job.validation);
-    const validationLoss = validationScores.reduce((sum, score) => sum + score, 0) / validationScores.length;
-    if (!Number.isFinite(loss) || !Number.isFinite(validationLoss)) break;
-    say({ type: "epoch", report: { epoch, loss, validationLoss } });
-    if (best !== undefined && validationLoss > best.validationLoss * (1 - IMPROVEMENT_MIN)) continue;
+    const heldOutScores = rowErrors(model, job.heldOut);
+    const heldOutLoss = heldOutScores.reduce((sum, score) => sum + score, 0) / heldOutScores.length;
+    if (!Number.isFinite(loss) || !Number.isFinite(heldOutLoss)) break;
+    say({ type: "epoch", report: { epoch, loss, heldOutLoss } });
+    if (best !== undefined && heldOutLoss > best.heldOutLoss * (1 - IMPROVEMENT_MIN)) continue;
     const weights = weightsOf(model);
-    best = { weights, backend, warnings, bestEpoch: epoch, loss, validationLoss, validationScores };
+    best = { weights, backend, warnings, bestEpoch: epoch, loss, heldOutLoss, heldOutScores };
   }
   if (best === undefined) say({ type: "diverged", epoch });
   else say({ type: "done", outcome: { ...best, epochs: epoch } });
