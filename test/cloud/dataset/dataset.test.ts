@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { buildDataset } from "../../../cloud/dataset/dataset.ts";
 import { hops, label, lakeOf, SECOND_US, spec, table, WINDOW_S, type Row } from "./lake.ts";
