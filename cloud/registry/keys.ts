@@ -9,8 +9,8 @@ export const KEY_FILES = { privateKey: "sluice-signing.key", publicKey: "sluice-
 /** Where a key pair was written. */
 export interface WrittenKeys {
   readonly keyId: string;
-  readonly privateKey: string;
-  readonly publicKey: string;
+  readonly privateKeyPath: string;
+  readonly publicKeyPath: string;
 }
 
 /**
@@ -21,21 +21,21 @@ export interface WrittenKeys {
  */
 export async function writeKeyPair(dir: string): Promise<WrittenKeys> {
   const { publicKeyPem, privateKeyPem, keyId } = generateKeyPair();
-  const privateKey = join(dir, KEY_FILES.privateKey);
-  const publicKey = join(dir, KEY_FILES.publicKey);
+  const privateKeyPath = join(dir, KEY_FILES.privateKey);
+  const publicKeyPath = join(dir, KEY_FILES.publicKey);
   try {
     await mkdir(dir, { recursive: true });
   } catch (cause) {
     throw unwritable(dir, cause);
   }
-  await writeNew(privateKey, privateKeyPem, 0o600);
+  await writeNew(privateKeyPath, privateKeyPem, 0o600);
   try {
-    await writeNew(publicKey, publicKeyPem, 0o644);
+    await writeNew(publicKeyPath, publicKeyPem, 0o644);
   } catch (error) {
-    await rm(privateKey); // Ours: writeNew made it.
+    await rm(privateKeyPath); // Ours: writeNew made it.
     throw error;
   }
-  return { keyId, privateKey, publicKey };
+  return { keyId, privateKeyPath, publicKeyPath };
 }
 
 async function writeNew(path: string, text: string, mode: number): Promise<void> {

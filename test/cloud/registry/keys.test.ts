@@ -15,23 +15,23 @@ afterEach(() => rm(dir, { recursive: true, force: true }));
 
 test("a written pair signs in the cloud and is trusted at the edge; the private half is its owner's alone", async () => {
   const written = await writeKeyPair(join(dir, "new", "folder"));
-  const privateKeyPem = await readFile(written.privateKey, "utf8");
-  const publicKeysPem = await readPublicKeys([written.publicKey]);
+  const privateKeyPem = await readFile(written.privateKeyPath, "utf8");
+  const publicKeysPem = await readPublicKeys([written.publicKeyPath]);
   const { manifest } = sampleBundle();
   const signature = signManifest(manifest, privateKeyPem);
   verifyManifest(manifest, signature, publicKeysPem);
   expect(signature.keyId).toBe(written.keyId);
   expect(publicKeysPem.map(keyId)).toEqual([written.keyId]);
-  expect((await stat(written.privateKey)).mode & 0o777).toBe(0o600);
+  expect((await stat(written.privateKeyPath)).mode & 0o777).toBe(0o600);
 });
 
 test("no key is overwritten, and a pair is whole or not there", async () => {
   const written = await writeKeyPair(dir);
-  const before = await readFile(written.privateKey, "utf8");
+  const before = await readFile(written.privateKeyPath, "utf8");
   await expect(writeKeyPair(dir)).rejects.toMatchObject({ code: "keys.exist" });
-  expect(await readFile(written.privateKey, "utf8")).toBe(before);
+  expect(await readFile(written.privateKeyPath, "utf8")).toBe(before);
 
-  await rm(written.privateKey);
+  await rm(written.privateKeyPath);
   await expect(writeKeyPair(dir)).rejects.toMatchObject({
     code: "keys.exist",
     message: expect.stringContaining("sluice-signing.pub"),
@@ -45,11 +45,11 @@ test("a folder that cannot be is said", async () => {
 });
 
 test("a public key that is missing, rubbish or the private one is refused with its path", async () => {
-  const { privateKey } = await writeKeyPair(dir);
+  const { privateKeyPath } = await writeKeyPair(dir);
   const rubbish = join(dir, "rubbish.pub");
   await writeFile(rubbish, "ssh-ed25519 AAAA");
   await expect(readPublicKeys([join(dir, "none.pub")])).rejects.toMatchObject({ code: "keys.unreadable" });
-  for (const path of [rubbish, privateKey])
+  for (const path of [rubbish, privateKeyPath])
     await expect(readPublicKeys([path])).rejects.toMatchObject({
       code: "keys.invalid",
       message: expect.stringContaining(path),
