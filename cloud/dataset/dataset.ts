@@ -7,23 +7,19 @@ import type { DatasetCounts, DatasetManifest, DatasetOrigin } from "./manifest.t
 import { selectNewest } from "./newest.ts";
 import { compareText } from "./order.ts";
 import { gatherRows, type RowSet } from "./row-set.ts";
+import type { DatasetSettings } from "./settings.ts";
 import type { VectorSource, VectorTable } from "./source.ts";
 import { labelOfWindow, resolveLabels } from "./truth.ts";
 
 /** Most values (rows times features) of one training set: 64 Mi doubles are 512 MiB of memory. */
 const VALUES_MAX = 64 * 1_048_576;
 
-export interface DatasetSpec {
+/** What a training set is to be made of. */
+export interface DatasetSpec extends DatasetSettings {
   readonly view: FeatureView;
   readonly viewHash: string;
   /** The cut-off: nothing that became known later takes part. Microseconds. */
   readonly knownByUs: number;
-  /** Hours of history before the cut-off. */
-  readonly historyHours: number;
-  /** Whether a window without any label counts as healthy. */
-  readonly assumeNormal: boolean;
-  /** Share of the healthy windows, the latest ones, that is kept for testing. */
-  readonly testShare: number;
 }
 
 /**

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { countEpisodes } from "../../../cloud/evaluation/episodes.ts";
 import { testRows } from "./test-set.ts";
 
-const bits = (text: string): (0 | 1)[] => [...text].map((digit) => (digit === "1" ? 1 : 0));
+const bits = (text: string): (0 | 1)[] => Array.from(text, (digit) => (digit === "1" ? 1 : 0));
 const count = (truth: string, alarms: string, gaps: readonly number[] = []) => {
   const rows = testRows(Array<number>(truth.length).fill(0), bits(truth));
   // A gap before a row moves it and all after it on by ten seconds.
