@@ -4,7 +4,7 @@ import { generateKeyPair } from "@sluice/shared/codec/signature.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 
 /** Names of the two files of a key pair. */
-export const KEY_FILES = { privateKey: "sluice-signing.key", publicKey: "sluice-signing.pub" } as const;
+export const KEY_FILES = { privateKey: "signing.key", publicKey: "signing.pub" } as const;
 
 /** Where a key pair was written. */
 export interface WrittenKeys {

@@ -10,7 +10,7 @@ export const modelsSettingsSchema = z.strictObject({
     .describe(
       "Files of the public keys (PEM) whose signatures are trusted; relative paths start at this file.",
     )
-    .meta({ examples: [["sluice-signing.pub"]] }),
+    .meta({ examples: [["keys/signing.pub"]] }),
   /** How often the gateway asks the lake which model it is to run. */
   pollIntervalMs: z
     .int()

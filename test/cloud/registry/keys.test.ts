@@ -34,9 +34,9 @@ test("no key is overwritten, and a pair is whole or not there", async () => {
   await rm(written.privateKeyPath);
   await expect(writeKeyPair(dir)).rejects.toMatchObject({
     code: "keys.exist",
-    message: expect.stringContaining("sluice-signing.pub"),
+    message: expect.stringContaining("signing.pub"),
   });
-  expect(await readdir(dir)).toEqual(["sluice-signing.pub"]);
+  expect(await readdir(dir)).toEqual(["signing.pub"]);
 });
 
 test("a folder that cannot be is said", async () => {

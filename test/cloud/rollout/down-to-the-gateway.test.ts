@@ -32,7 +32,6 @@ async function siteAndCloud() {
 
 test("a promoted version comes down, a rollback goes back, and the cloud reads both", async () => {
   const { bench, registry, train, push } = await siteAndCloud();
-  await using _ = bench;
   await bench.start();
   expect(await fleetState(bench.store)).toMatchObject([
     { gateway: GATEWAY, running: "none", desired: undefined },
@@ -55,7 +54,6 @@ test("a promoted version comes down, a rollback goes back, and the cloud reads b
 
 test("a version that was spoilt in the lake after it was registered is refused where it should run", async () => {
   const { bench, train, push } = await siteAndCloud();
-  await using _ = bench;
   await bench.start();
   await push(await train(1));
   const second = await train(2);

@@ -20,6 +20,7 @@ import type { Log } from "@sluice/shared/runtime/log.ts";
 import { seededRandom } from "@sluice/shared/runtime/random.ts";
 import { MemoryStore } from "@sluice/shared/store/memory.ts";
 import type { GetOptions, GetResult, PutOptions } from "@sluice/shared/store/object-store.ts";
+import { onTestFinished } from "vitest";
 import { sampleBundle } from "../../shared/model/sample-bundle.ts";
 import { TurnClock } from "./turn-clock.ts";
 
@@ -82,7 +83,10 @@ class Complaints implements Log {
 
 const inferenceSettings = inferenceSettingsSchema.parse({});
 
-/** A gateway's models with a lake, a disk and a slot of its own; each `start` is a new process over the same two. */
+/**
+ * A gateway's models with a lake, a disk and a slot of its own; each `start` is a new process over the same two.
+ * Stopped and removed when its test ends.
+ */
 export class GatewayBench {
   readonly store: UnreliableStore;
   readonly dir: string;
@@ -99,7 +103,12 @@ export class GatewayBench {
   }
 
   static async make(store = new UnreliableStore()): Promise<GatewayBench> {
-    return new GatewayBench(await mkdtemp(join(tmpdir(), "sluice-models-")), store);
+    const bench = new GatewayBench(await mkdtemp(join(tmpdir(), "sluice-models-")), store);
+    onTestFinished(async () => {
+      await bench.sync?.stop();
+      await rm(bench.dir, { recursive: true, force: true });
+    });
+    return bench;
   }
 
   /** A gateway that runs version 1 and has said so. */
@@ -109,11 +118,6 @@ export class GatewayBench {
     await bench.desire({ model, version: 1 });
     await bench.start();
     return bench;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.sync?.stop();
-    await rm(this.dir, { recursive: true, force: true });
   }
 
   /** Starts a new process, after the old one where there was one, and lets it make its first turn. */

@@ -9,7 +9,7 @@ import { sampleBundle } from "../../shared/model/sample-bundle.ts";
 import { GatewayBench, keys, model, v1, v2 } from "./gateway-bench.ts";
 
 test("without an uplink a restarted gateway runs what it ran", async () => {
-  await using bench = await GatewayBench.runningFirst();
+  const bench = await GatewayBench.runningFirst();
   bench.store.failure = "store.unavailable";
   const sync = await bench.start();
   expect(bench.running()).toEqual({ model, version: 1 });
@@ -17,7 +17,7 @@ test("without an uplink a restarted gateway runs what it ran", async () => {
 });
 
 test("a model that is already loaded is not downloaded again after a restart", async () => {
-  await using bench = await GatewayBench.runningFirst();
+  const bench = await GatewayBench.runningFirst();
   const since = bench.clock.nowUs();
   await bench.clock.turn();
   const reads = bench.store.reads.length;
@@ -29,7 +29,7 @@ test("a model that is already loaded is not downloaded again after a restart", a
 });
 
 test("another model under the same name and number, from a lake that was made anew, is loaded", async () => {
-  await using bench = await GatewayBench.runningFirst();
+  const bench = await GatewayBench.runningFirst();
   const again = sampleBundle({ version: 1, seed: 9, threshold: 7 });
   await bench.publish(again);
   await bench.desire({ model, version: 1 });
@@ -39,7 +39,7 @@ test("another model under the same name and number, from a lake that was made an
 });
 
 test("a bundle that was damaged on disk is refused, the one before it runs, and the lake mends it", async () => {
-  await using bench = await GatewayBench.runningFirst();
+  const bench = await GatewayBench.runningFirst();
   await bench.publish(v2);
   await bench.desire({ model, version: 2 });
   await bench.clock.turn();
@@ -66,7 +66,7 @@ test("a bundle that was damaged on disk is refused, the one before it runs, and 
 test.each(["", "{}", '{"formatVersion":1,"desiredRevision":-1}', '{"formatVersion":9,"desiredRevision":1}'])(
   "rubbish %j for a pointer on disk is said, and the lake mends it",
   async (rubbish) => {
-    await using bench = await GatewayBench.runningFirst();
+    const bench = await GatewayBench.runningFirst();
     await writeFile(join(bench.dir, "models", "models.json"), rubbish);
     bench.store.failure = "store.unavailable";
     const sync = await bench.start();
@@ -79,7 +79,7 @@ test.each(["", "{}", '{"formatVersion":1,"desiredRevision":-1}', '{"formatVersio
 );
 
 test("a pointer cannot lead out of the gateway's folder", async () => {
-  await using bench = await GatewayBench.runningFirst();
+  const bench = await GatewayBench.runningFirst();
   const pointer = {
     formatVersion: 1,
     desiredRevision: 1,
@@ -92,7 +92,7 @@ test("a pointer cannot lead out of the gateway's folder", async () => {
 });
 
 test("a disk that cannot be written is reported, the old model stays, and it is tried again", async () => {
-  await using bench = await GatewayBench.make();
+  const bench = await GatewayBench.make();
   await bench.publish(v1);
   await bench.desire({ model, version: 1 });
   // A file where the folder should be: no rights are needed for this disk to fail.
@@ -108,7 +108,7 @@ test("a disk that cannot be written is reported, the old model stays, and it is 
 });
 
 test("after a thousand swaps the disk holds the current and the previous bundle, and nothing half written", async () => {
-  await using bench = await GatewayBench.runningFirst();
+  const bench = await GatewayBench.runningFirst();
   await bench.publish(v2);
   for (let turn = 0; turn < 1_000; turn++) {
     await bench.desire({ model, version: turn % 2 === 0 ? 2 : 1 });
@@ -125,7 +125,7 @@ test("after a thousand swaps the disk holds the current and the previous bundle,
 });
 
 test("what was downloaded is on disk as it was signed", async () => {
-  await using bench = await GatewayBench.runningFirst();
+  const bench = await GatewayBench.runningFirst();
   const sealed = encodeBundle(v1, signManifest(v1.manifest, keys.privateKeyPem));
   const [folder] = await bench.stored();
   const read = (name: string): Promise<Buffer> => readFile(join(bench.dir, "models", folder ?? "", name));

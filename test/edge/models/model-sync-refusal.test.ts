@@ -45,7 +45,7 @@ const bad: readonly (readonly [string, RegExp, Partial<typeof sealed2>])[] = [
 test.each(bad)(
   "a bundle with %s is refused and reported, and the old model stays",
   async (_, message, files) => {
-    await using bench = await GatewayBench.runningFirst();
+    const bench = await GatewayBench.runningFirst();
     await bench.publish(v2, files);
     const revision = await bench.desire({ model, version: 2 });
     for (let turn = 0; turn < 4; turn++) await bench.clock.turn();
@@ -78,7 +78,7 @@ test.each(bad)(
 );
 
 test("a download that is damaged on the way is tried again with back-off, and then loaded", async () => {
-  await using bench = await GatewayBench.runningFirst();
+  const bench = await GatewayBench.runningFirst();
   await bench.publish(v2);
   bench.store.damage.set(`${versionPrefix(model, 2)}weights.bin`, 2);
   await bench.desire({ model, version: 2 });
@@ -89,7 +89,7 @@ test("a download that is damaged on the way is tried again with back-off, and th
 });
 
 test("what a bundle's objects may weigh is asked before they are loaded", async () => {
-  await using bench = await GatewayBench.make();
+  const bench = await GatewayBench.make();
   await bench.publish(v1);
   await bench.publish(v2, { manifest: new Uint8Array(4 * 1_048_576 + 1) });
   await bench.desire({ model, version: 1 });
@@ -111,7 +111,7 @@ test("what a bundle's objects may weigh is asked before they are loaded", async 
 });
 
 test("a version that is not there, or not whole, is refused after a few tries", async () => {
-  await using bench = await GatewayBench.runningFirst();
+  const bench = await GatewayBench.runningFirst();
   await bench.publish(v2);
   await bench.store.delete(`${versionPrefix(model, 2)}weights.bin`);
   await bench.desire({ model, version: 2 });
@@ -137,7 +137,7 @@ const garbage: readonly (readonly [string, string, Uint8Array])[] = [
 ];
 
 test.each(garbage)("a wish that is %s is refused, the old model stays", async (_, code, body) => {
-  await using bench = await GatewayBench.runningFirst();
+  const bench = await GatewayBench.runningFirst();
   await bench.store.put(desiredKey("gw-1"), body);
   await bench.clock.turn();
   await bench.clock.turn();
@@ -149,7 +149,7 @@ test.each(garbage)("a wish that is %s is refused, the old model stays", async (_
 });
 
 test("keys that are no longer trusted take their models with them", async () => {
-  await using bench = await GatewayBench.runningFirst();
+  const bench = await GatewayBench.runningFirst();
   await bench.start({ publicKeys: [theirs.publicKeyPem] });
   expect(bench.stage.slot()).toEqual({ state: "empty" });
   expect(await bench.reported()).toMatchObject({
@@ -158,7 +158,7 @@ test("keys that are no longer trusted take their models with them", async () => 
 });
 
 test("a slot that refuses what was verified keeps the old model, on disk too", async () => {
-  await using bench = await GatewayBench.runningFirst();
+  const bench = await GatewayBench.runningFirst();
   await bench.start({
     slot: {
       current: () => bench.running(),

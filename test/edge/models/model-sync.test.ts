@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { GatewayBench, model, text, v2, v3 } from "./gateway-bench.ts";
 
 test("the desired model is downloaded, verified, swapped in and reported", async () => {
-  await using bench = await GatewayBench.runningFirst();
+  const bench = await GatewayBench.runningFirst();
   expect(bench.running()).toEqual({ model, version: 1 });
   expect(await bench.reported()).toEqual({
     formatVersion: 1,
@@ -21,7 +21,7 @@ test("the desired model is downloaded, verified, swapped in and reported", async
 });
 
 test("a gateway that nobody wants anything of reports that it runs nothing", async () => {
-  await using bench = await GatewayBench.make();
+  const bench = await GatewayBench.make();
   await bench.start();
   const reported = await bench.reported();
   expect(reported).toMatchObject({ desiredRevision: 0 });
@@ -29,7 +29,7 @@ test("a gateway that nobody wants anything of reports that it runs nothing", asy
 });
 
 test("while the wish stays, nothing is read and reports come at their interval", async () => {
-  await using bench = await GatewayBench.runningFirst();
+  const bench = await GatewayBench.runningFirst();
   const [reads, writes] = [bench.store.reads.length, bench.store.writes.length];
   for (let turn = 0; turn < 12; turn++) await bench.clock.turn(); // One minute of polls.
   expect(bench.store.reads.slice(reads)).toEqual([]);
@@ -38,7 +38,7 @@ test("while the wish stays, nothing is read and reports come at their interval",
 });
 
 test("a new wish is met at the next poll, and a nudge makes it come now", async () => {
-  await using bench = await GatewayBench.runningFirst();
+  const bench = await GatewayBench.runningFirst();
   await bench.publish(v2);
   await bench.publish(v3);
   await bench.desire({ model, version: 2 });
@@ -55,7 +55,7 @@ test("a new wish is met at the next poll, and a nudge makes it come now", async 
 });
 
 test("a wish for no model empties the slot, also after a restart", async () => {
-  await using bench = await GatewayBench.runningFirst();
+  const bench = await GatewayBench.runningFirst();
   await bench.desire(undefined);
   await bench.clock.turn();
   expect(bench.stage.slot()).toEqual({ state: "empty" });
@@ -68,7 +68,7 @@ test("a wish for no model empties the slot, also after a restart", async () => {
 test.each(["store.unavailable", "store.timeout", "store.denied"])(
   "a lake that answers %s is complained of once, asked again ever more rarely, and found again",
   async (code) => {
-    await using bench = await GatewayBench.runningFirst();
+    const bench = await GatewayBench.runningFirst();
     await bench.publish(v2);
     await bench.desire({ model, version: 2 });
     bench.store.failure = code;
@@ -89,7 +89,7 @@ test.each(["store.unavailable", "store.timeout", "store.denied"])(
 );
 
 test("what could not be reported while the lake was away is reported when it is back", async () => {
-  await using bench = await GatewayBench.runningFirst();
+  const bench = await GatewayBench.runningFirst();
   await bench.publish(v2, { manifest: text('{"formatVersion":2}') });
   await bench.desire({ model, version: 2 });
   const put = bench.store.put.bind(bench.store);
@@ -106,7 +106,7 @@ test("what could not be reported while the lake was away is reported when it is 
 });
 
 test("a broken promise of ours ends the search for models, loudly, and leaves the model", async () => {
-  await using bench = await GatewayBench.runningFirst();
+  const bench = await GatewayBench.runningFirst();
   const { promise, resolve } = Promise.withResolvers<Error>();
   bench.store.head = () => Promise.reject(new TypeError("a bug"));
   await Promise.race([bench.start({ failed: resolve }), promise]);
