@@ -1,4 +1,4 @@
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { encodeBundle } from "@sluice/shared/codec/bundle-codec.ts";
 import { sha256Hex } from "@sluice/shared/codec/hash.ts";
@@ -132,4 +132,28 @@ test("what was downloaded is on disk as it was signed", async () => {
   expect(sha256Hex(await read("bundle.json"))).toBe(sha256Hex(sealed.manifest));
   expect(sha256Hex(await read("weights.bin"))).toBe(v1.manifest.weights.sha256);
   expect(sha256Hex(await read("signature"))).toBe(sha256Hex(sealed.signature));
+});
+
+test("what a crash left half written, or written and never pointed at, goes with the next swap; the rest stays", async () => {
+  const bench = await GatewayBench.runningFirst();
+  const models = join(bench.dir, "models");
+  const [running = ""] = await bench.stored();
+  for (const name of ["tmp-0a1b2c3d", "pump-health-9-0a1b2c3d"]) {
+    await mkdir(join(models, name));
+    await writeFile(join(models, name, "weights.bin"), "half");
+  }
+  await writeFile(join(models, "tmp-4e5f6a7b"), "half a pointer");
+  await writeFile(join(models, "notes.txt"), "an operator's own");
+  await bench.start();
+  expect(bench.running()).toEqual({ model, version: 1 });
+  await bench.publish(v2);
+  await bench.desire({ model, version: 2 });
+  await bench.clock.turn();
+  const stored = await bench.stored();
+  expect(stored).toContain(running);
+  expect(stored.map((name) => name.replace(/-[0-9a-f]{8}$/, ""))).toEqual([
+    "notes.txt",
+    "pump-health-1",
+    "pump-health-2",
+  ]);
 });
