@@ -119,15 +119,17 @@ export class DeviceWindows {
       this.#addLate(metric, timeUs, value, results);
       return;
     }
-    this.#hold(metric, timeUs, value);
     if (timeUs < this.#earliestUs) {
       this.#earliestUs = timeUs;
       this.#nextEndUs = alignUp(timeUs, hopUs) + sizeUs;
     }
-    if (timeUs <= this.#newestUs) return;
-    this.#newestUs = timeUs;
-    const watermarkUs = timeUs - allowedLatenessUs;
-    if (watermarkUs >= this.#nextEndUs) this.#close(watermarkUs, results);
+    if (timeUs > this.#newestUs) {
+      this.#newestUs = timeUs;
+      const watermarkUs = timeUs - allowedLatenessUs;
+      // The reading is in no window that it closes; closing first makes room for it.
+      if (watermarkUs >= this.#nextEndUs) this.#close(watermarkUs, results);
+    }
+    this.#hold(metric, timeUs, value);
   }
 
   #hold(metric: number, timeUs: number, value: number): boolean {
