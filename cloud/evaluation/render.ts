@@ -23,7 +23,7 @@ export function renderVerdict(verdict: Verdict): string {
     ["verdict", ...verdict.judgements.map(({ outcome }) => WORDS[outcome])],
   ];
   return [
-    `Tested on ${test.healthyRows} healthy and ${test.faultyRows} faulty windows of ${test.devices} devices.`,
+    `Tested on ${test.healthyRows} healthy and ${test.faultyRows} faulty windows of ${test.devices} device${test.devices === 1 ? "" : "s"}.`,
     "",
     ...alignColumns(table),
     "",

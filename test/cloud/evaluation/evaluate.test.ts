@@ -241,7 +241,7 @@ test("a rendered verdict shows the numbers of all models beside each other, and 
     settings,
   });
   const text = renderVerdict(verdict);
-  expect(text).toContain("Tested on 400 healthy and 200 faulty windows of 1 devices.");
+  expect(text).toContain("Tested on 400 healthy and 200 faulty windows of 1 device.");
   expect(text).toMatch(/^ +autoencoder +pca +champion \(pump_health version 3\)$/m);
   expect(text).toMatch(/^false alarms +0\.0 % +0\.0 % +0\.0 %$/m);
   expect(text).toMatch(/^faults found +1 of 1 +1 of 1 +1 of 1$/m);
