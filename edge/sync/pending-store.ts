@@ -47,6 +47,8 @@ export interface PendingStore {
   seal(batch: SealedBatch, ids: readonly number[]): void;
   /** Batches of the stream in the outbox, oldest first. */
   peekOutbox(limit: number, stream: Stream): readonly OutboxBatch[];
+  /** What the outbox holds. */
+  outbox(): { readonly batches: number; readonly bytes: number };
   /** The lake has the batch: the buffer may forget it. */
   markDelivered(id: number): void;
 }

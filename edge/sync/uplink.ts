@@ -44,6 +44,8 @@ export interface UplinkStats {
   readonly delivered: Amount;
   /** Rows that are in no batch yet. */
   readonly pendingRows: number;
+  /** Batches that the lake does not have yet. */
+  readonly waiting: { readonly batches: number; readonly bytes: number };
   readonly failedUploads: number;
   /** Batches whose key holds other bytes in the lake; they stay in the outbox. */
   readonly divergedBatches: number;
@@ -130,6 +132,7 @@ export class Uplink implements Part {
       sealed: this.#sealed,
       delivered: this.#delivered,
       pendingRows: UPLOAD_ORDER.reduce((rows, stream) => rows + pending.pending(stream).rows, 0),
+      waiting: pending.outbox(),
       failedUploads: this.#failedUploads,
       divergedBatches: this.#diverged,
       lastError: this.#lastError,
