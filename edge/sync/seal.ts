@@ -1,12 +1,14 @@
 import { sha256Hex } from "@sluice/shared/codec/hash.ts";
+import { decodeChunk } from "@sluice/shared/codec/row-chunk.ts";
 import { landingKey } from "@sluice/shared/contract/lake-key.ts";
+import type { StreamRows } from "@sluice/shared/contract/rows.ts";
 import type { Stream } from "@sluice/shared/contract/stream.ts";
 import { assert } from "@sluice/shared/runtime/assert.ts";
 import type { PendingStore, SealedBatch } from "./pending-store.ts";
 import { planRange } from "./plan.ts";
 
-/** Makes the bytes of a landing object of rows as the buffer holds them. */
-export type EncodeBatch = (stream: Stream, chunks: readonly Uint8Array[]) => Uint8Array;
+/** Makes the bytes of a landing object. */
+export type EncodeBatch = <S extends Stream>(stream: S, chunks: readonly StreamRows[S][]) => Uint8Array;
 
 export interface Sealing {
   readonly store: PendingStore;
@@ -29,7 +31,8 @@ export function sealNext(stream: Stream, sealing: Sealing): SealedBatch {
   const { decodedThrough, epoch } = store;
   const { from, to } = planRange({ ...pending, stream, sealedThrough, decodedThrough, isLast });
   assert(from <= pending.from && pending.to <= to, `the batch ${from}-${to} of ${stream} covers its chunks`);
-  const body = encode(stream, pending.chunks);
+  const chunks = pending.chunks.map((chunk) => decodeChunk(stream, chunk));
+  const body = encode(stream, chunks);
   const key = landingKey({ stream, gateway, epoch, from, to });
   const batch = { stream, from, to, rows: pending.rows, key, sha256: sha256Hex(body), body };
   store.seal(batch, pending.ids);

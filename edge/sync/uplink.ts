@@ -17,6 +17,8 @@ export interface UplinkOptions {
   readonly store: ObjectStore;
   readonly pending: PendingStore;
   readonly encode: EncodeBatch;
+  /** Proves that the store keeps its promises: called before the first upload until it succeeds. */
+  readonly prove?: () => Promise<void>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -74,6 +76,7 @@ export class Uplink implements Part {
   #lake: UplinkStats["lake"] = "unknown";
   #sealed = NOTHING;
   #delivered = NOTHING;
+  #proved = false;
   #failedUploads = 0;
   #diverged = 0;
   #failuresInRow = 0;
@@ -176,7 +179,7 @@ export class Uplink implements Part {
   }
 
   async #upload(): Promise<void> {
-    const { clock, settings, store, pending } = this.#options;
+    const { clock, settings, pending } = this.#options;
     const halt = this.#halt.signal;
     for (;;) {
       await clock.sleep(Math.max(0, this.#pacedUntilUs - clock.monotonicUs()) / 1_000, halt);
@@ -184,7 +187,7 @@ export class Uplink implements Part {
       if (batch === undefined || halt.aborted || clock.monotonicUs() < this.#retryAtUs) return;
       const startedUs = clock.monotonicUs();
       try {
-        await within(deliver(store, batch), { clock, ms: settings.uploadTimeoutMs, stop: halt });
+        await within(this.#deliver(batch), { clock, ms: settings.uploadTimeoutMs, stop: halt });
       } catch (error) {
         if (halt.aborted) return;
         this.#noteFailure(batch, error);
@@ -198,6 +201,13 @@ export class Uplink implements Part {
         settings.bandwidthBytesPerSecondMax,
       );
     }
+  }
+
+  async #deliver(batch: OutboxBatch): Promise<void> {
+    const { store, prove } = this.#options;
+    if (!this.#proved) await prove?.();
+    this.#proved = true;
+    await deliver(store, batch);
   }
 
   /** The batch to upload next: by stream in UPLOAD_ORDER, the oldest first. */

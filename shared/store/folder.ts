@@ -12,6 +12,7 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
+import { PipelineError } from "../runtime/errors.ts";
 import { newUuid } from "../runtime/random.ts";
 import { errnoOf, fileError } from "./folder-errors.ts";
 import { listFolder } from "./folder-list.ts";
@@ -43,38 +44,41 @@ interface Snapshot {
  */
 export class FolderStore implements ObjectStore {
   readonly #root: string;
+  #opened: Promise<void> | undefined;
   /** Folders whose entries up to the root are known to be synced. */
   readonly #syncedFolders = new Set<string>();
 
-  private constructor(root: string) {
+  /** Nothing is asked of the folder before the first operation, so that a gateway starts while it is away. */
+  constructor(root: string) {
     this.#root = root;
   }
 
-  /**
-   * Opens the folder, making its last level where it is missing, and clears away what killed writers left.
-   *
-   * Throws "store.missing" where the folder above is not there and "store.denied" where it may not be written to.
-   */
-  static async open(root: string): Promise<FolderStore> {
-    const store = new FolderStore(root);
-    try {
-      await mkdir(root).catch(ignoreExisting);
-      await mkdir(store.#own("tmp"), { recursive: true });
-      await mkdir(store.#own("meta"), { recursive: true });
-      await store.#syncFolders(store.#own("meta"));
-      await store.#clearLeftovers();
-    } catch (cause) {
-      throw fileError(cause, `open the lake's folder ${root}`);
-    }
-    return store;
+  /** Makes the folder where only its last level is missing, and clears away what killed writers left; once. */
+  #open(): Promise<void> {
+    this.#opened ??= this.#prepare().catch((cause: unknown) => {
+      this.#opened = undefined;
+      throw fileError(cause, `open the lake's folder ${this.#root}`);
+    });
+    return this.#opened;
+  }
+
+  async #prepare(): Promise<void> {
+    await mkdir(this.#root).catch(ignoreExisting);
+    await mkdir(this.#own("tmp"), { recursive: true });
+    await mkdir(this.#own("meta"), { recursive: true });
+    await this.#syncFolders(this.#own("meta"));
+    await this.#clearLeftovers();
   }
 
   async put(key: string, body: Uint8Array, options: PutOptions = {}): Promise<"created" | "exists"> {
     checkKey(key);
     const metadata = options.metadata ?? {};
     checkMetadata(metadata);
+    await this.#open();
     const temporary = this.#own("tmp", newUuid());
     try {
+      // The cheap answer, and one that leaves the metadata of what is there alone; link(2) decides below.
+      if (options.ifAbsent === true && (await isObject(this.#path(key)))) return "exists";
       await writeSynced(temporary, body);
       const replaced = options.ifAbsent === true ? undefined : await this.#snapshot(key);
       const etag = etagOf(body);
@@ -106,6 +110,7 @@ export class FolderStore implements ObjectStore {
 
   async *list(prefix: string, options: { readonly startAfter?: string } = {}): AsyncIterable<ObjectInfo> {
     checkPrefix(prefix);
+    await this.#open();
     try {
       await this.#requireRoot();
       yield* listFolder(this.#root, prefix, options.startAfter ?? "");
@@ -129,6 +134,7 @@ export class FolderStore implements ObjectStore {
 
   async #read(key: string): Promise<Snapshot | undefined> {
     checkKey(key);
+    await this.#open();
     try {
       const found = await this.#snapshot(key);
       if (found === undefined) await this.#requireRoot();
@@ -260,9 +266,15 @@ async function openObject(path: string): Promise<FileHandle | undefined> {
   }
 }
 
+async function isObject(path: string): Promise<boolean> {
+  const file = await openObject(path);
+  await file?.close();
+  return file !== undefined;
+}
+
 async function readMetadata(path: string): Promise<Record<string, string> | undefined> {
   try {
-    const parsed: unknown = JSON.parse(await readFile(path, "utf8"));
+    const parsed: unknown = parseJson(await readFile(path, "utf8"), path);
     const entries = typeof parsed === "object" && parsed !== null ? Object.entries(parsed) : [];
     return Object.fromEntries(
       entries.filter((entry): entry is [string, string] => typeof entry[1] === "string"),
@@ -270,6 +282,17 @@ async function readMetadata(path: string): Promise<Record<string, string> | unde
   } catch (cause) {
     if (errnoOf(cause) === "ENOENT") return undefined;
     throw cause;
+  }
+}
+
+function parseJson(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new PipelineError("store.unavailable", `the metadata file ${path} is damaged`, {
+      cause,
+      hint: "Restore it from a copy of the lake, or remove it and with it the object's metadata.",
+    });
   }
 }
 

@@ -7,7 +7,7 @@ import { objectStoreSuite } from "../../suites/object-store.ts";
 objectStoreSuite("folder", async () => {
   const dir = await mkdtemp(join(tmpdir(), "sluice-store-"));
   return {
-    store: await FolderStore.open(join(dir, "lake")),
+    store: new FolderStore(join(dir, "lake")),
     close: () => rm(dir, { recursive: true }),
   };
 });
