@@ -11,10 +11,14 @@ import type { Source } from "./ingest/source.ts";
 import { PipelineThread } from "./pipeline-thread.ts";
 import type { Announcement } from "./pipeline.ts";
 import type { GatewayStatus } from "./status/gateway-status.ts";
+import { judgeStatus } from "./status/judge.ts";
+import { RateMeter } from "./status/rate-meter.ts";
 import { StatusServer } from "./status/status-server.ts";
 
 /** The longest that a stop may take before it is said who is late. */
 const STOP_DEADLINE_MS = 20_000;
+
+const METER_INTERVAL_MS = 1_000;
 
 export interface GatewayOptions {
   readonly settings: GatewaySettings;
@@ -32,11 +36,14 @@ export class Gateway {
   readonly #sources: readonly Source[];
   readonly #status: StatusServer;
   readonly #lifecycle: Lifecycle;
+  readonly #startedAtUs: number;
+  #rates: GatewayStatus["rates"] = { readingsPerS: 0, bytesPerS: 0 };
   #unlock: () => void = () => undefined;
 
   constructor(options: GatewayOptions) {
     const { settings, clock, log } = options;
     this.#options = options;
+    this.#startedAtUs = clock.monotonicUs();
     this.#pipeline = new PipelineThread(settings, {
       announced: (announcement) => this.#publish(announcement),
       failed: options.failed,
@@ -76,19 +83,54 @@ export class Gateway {
 
   async snapshot(): Promise<GatewayStatus> {
     const { settings, clock } = this.#options;
-    const pipeline = await this.#pipeline.snapshot();
-    return {
-      gateway: settings.gateway,
-      softwareVersion: SOFTWARE_VERSION,
-      ...pipeline,
-      uptimeS: Math.floor(clock.monotonicUs() / 1_000_000),
-      memoryBytes: host.memoryBytes(),
+    return judgeStatus({
+      identity: {
+        gateway: settings.gateway,
+        softwareVersion: SOFTWARE_VERSION,
+        uptimeS: Math.floor((clock.monotonicUs() - this.#startedAtUs) / 1_000_000),
+        memoryBytes: host.memoryBytes(),
+      },
+      pipeline: await this.#pipeline.snapshot(),
       ingest: this.#sources.map((source) => ({
         name: source.name,
         address: source.address,
         ...source.stats(),
       })),
       commit: this.#commit.stats(),
+      rates: this.#rates,
+    });
+  }
+
+  /** Samples the counters once a second, so that rates look back on a minute however often somebody asks. */
+  #meter(): Part {
+    const { clock } = this.#options;
+    const stopping = new AbortController();
+    const readings = new RateMeter();
+    const bytes = new RateMeter();
+    let running = Promise.resolve();
+    const run = async (): Promise<void> => {
+      while (!stopping.signal.aborted) {
+        const { counters, buffer } = await this.#pipeline.snapshot();
+        const nowUs = clock.monotonicUs();
+        this.#rates = {
+          readingsPerS: readings.sample(counters["readings"] ?? 0, nowUs),
+          bytesPerS: bytes.sample(buffer.writtenBytes, nowUs),
+        };
+        await clock.sleep(METER_INTERVAL_MS, stopping.signal);
+      }
+    };
+    return {
+      name: "meter",
+      start: async () => {
+        running = run().catch((error: unknown) => {
+          if (!stopping.signal.aborted)
+            this.#options.failed(error instanceof Error ? error : new Error(String(error)));
+        });
+      },
+      stop: async () => {
+        stopping.abort();
+        await running;
+      },
     };
   }
 

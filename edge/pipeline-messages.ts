@@ -1,5 +1,5 @@
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
-import type { PipelineSnapshot } from "./pipeline-host.ts";
+import type { PipelineSnapshot } from "./status/gateway-status.ts";
 import type { Announcement } from "./pipeline.ts";
 
 /** A failure as it crosses between threads, which do not share classes. */

@@ -2,7 +2,7 @@ import { Worker } from "node:worker_threads";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { Part } from "@sluice/shared/runtime/lifecycle.ts";
 import type { GatewaySettings } from "./config.ts";
-import type { PipelineSnapshot } from "./pipeline-host.ts";
+import type { PipelineSnapshot } from "./status/gateway-status.ts";
 import { fromFailure, type FromWorker, type ToWorker } from "./pipeline-messages.ts";
 import type { Announcement } from "./pipeline.ts";
 

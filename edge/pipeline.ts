@@ -55,12 +55,11 @@ export class Pipeline {
 
   constructor(options: PipelineOptions) {
     this.#options = options;
-    const { state, views, clock, inference } = options;
+    const { state, clock, inference } = options;
     const checkpoint = state.checkpoint();
     this.#features =
-      checkpoint === undefined ? new FeatureStage(views, 0) : FeatureStage.restore(checkpoint.bytes);
+      checkpoint === undefined ? new FeatureStage([], 0) : FeatureStage.restore(checkpoint.bytes);
     this.#replay((checkpoint?.throughOffset ?? -1) + 1);
-    this.#features.setViews(views, state.decodedThrough + 1);
     const alerts = state.meta(INFERENCE_STATE);
     if (alerts !== undefined) inference.restore(alerts);
     this.#checkpointedAtUs = clock.monotonicUs();
@@ -153,17 +152,23 @@ export class Pipeline {
     log.prune(Math.min(state.decodedThrough, deliveredOffset(state)));
   }
 
+  /**
+   * Sets the views to compute, once the model that was installed before is in the slot again: a view that stays goes on
+   * with its state, so dropping it for a moment would lose its open windows.
+   */
+  begin(): void {
+    const { views, state } = this.#options;
+    const before = this.#hashes();
+    const wanted = this.#modelView === undefined ? views : [...views, this.#modelView];
+    this.#features.setViews(wanted, state.decodedThrough + 1);
+    if (this.#hashes() !== before) this.checkpoint();
+  }
+
   /** Puts a verified model into the slot between two steps; undefined empties it. */
   swap(bundle: Bundle | undefined): void {
-    const { inference, state, views } = this.#options;
-    inference.swap(bundle);
+    this.#options.inference.swap(bundle);
     this.#modelView = bundle?.manifest.view;
-    const before = this.#hashes();
-    this.#features.setViews(
-      this.#modelView === undefined ? views : [...views, this.#modelView],
-      state.decodedThrough + 1,
-    );
-    if (this.#hashes() !== before) this.checkpoint();
+    this.begin();
   }
 
   #hashes(): string {

@@ -1,0 +1,258 @@
+import { join } from "node:path";
+import { encodeLanding } from "@sluice/shared/codec/landing.ts";
+import type { Clock } from "@sluice/shared/runtime/clock.ts";
+import { describeError, PipelineError, recoveryOf } from "@sluice/shared/runtime/errors.ts";
+import { Lifecycle, type Part } from "@sluice/shared/runtime/lifecycle.ts";
+import type { Log } from "@sluice/shared/runtime/log.ts";
+import type { Random } from "@sluice/shared/runtime/random.ts";
+import { backoffMs } from "@sluice/shared/runtime/retry.ts";
+import type { ObjectStore } from "@sluice/shared/store/object-store.ts";
+import { openStore } from "@sluice/shared/store/open.ts";
+import { probeStore } from "@sluice/shared/store/probe.ts";
+import { SegmentLog } from "./buffer/segment-log.ts";
+import { StateStore } from "./buffer/state-store.ts";
+import { type GatewaySettings, SOFTWARE_VERSION } from "./config.ts";
+import { Decoder } from "./decode/decoder.ts";
+import { InferenceStage, type Slot } from "./inference/inference-stage.ts";
+import { ModelSync } from "./models/model-sync.ts";
+import { readPublicKeys } from "./models/public-keys.ts";
+import { type Announcement, deliveredOffset, Pipeline } from "./pipeline.ts";
+import type { PipelineSnapshot } from "./status/gateway-status.ts";
+import { Uplink } from "./sync/uplink.ts";
+
+export interface PipelineHostOptions {
+  readonly settings: GatewaySettings;
+  readonly bootId: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly announce: (announcement: Announcement) => void;
+  /** Called when nothing can go on. */
+  readonly failed: (error: Error) => void;
+}
+
+/** The longest that a message waits for its step: gathers a few groups into one state commit, so flash lasts longer. */
+const STEP_WAIT_MS = 20;
+
+const PROBE_BACKOFF = { baseMs: 1_000, maxMs: 60_000 };
+
+/** The worker's wiring: buffer, pipeline, the uplink and the models that come down. */
+export class PipelineHost {
+  readonly #options: PipelineHostOptions;
+  readonly #log: SegmentLog;
+  readonly #state: StateStore;
+  readonly #inference: InferenceStage;
+  readonly #pipeline: Pipeline;
+  readonly #uplink: Uplink;
+  readonly #models: ModelSync;
+  readonly #lifecycle: Lifecycle;
+  #stepping = false;
+  #stopped = false;
+  #lakeProblem: string | undefined;
+
+  private constructor(
+    options: PipelineHostOptions,
+    opened: { store: ObjectStore; publicKeys: readonly string[] },
+  ) {
+    const { settings, clock, random, log, failed } = options;
+    const { gateway, buffer } = settings;
+    const { store, publicKeys } = opened;
+    this.#options = options;
+    this.#state = StateStore.open({ dir: buffer.dir, clock, log });
+    this.#log = SegmentLog.open({
+      dir: join(buffer.dir, "segments"),
+      limits: buffer,
+      floorOffset: this.#state.decodedThrough + 1,
+      bootId: options.bootId,
+      otherBytes: () => this.#state.diskBytes(),
+      clock,
+      log,
+    });
+    this.#inference = new InferenceStage({ settings: settings.inference, gateway });
+    this.#pipeline = new Pipeline({
+      log: this.#log,
+      state: this.#state,
+      decoder: new Decoder({
+        routes: settings.decode.routes,
+        contracts: settings.decode.contracts,
+        limits: settings.decode,
+      }),
+      inference: this.#inference,
+      views: settings.features.views,
+      clock,
+      announce: options.announce,
+    });
+    this.#uplink = new Uplink({
+      settings: settings.sync,
+      gateway,
+      store,
+      pending: this.#state,
+      encode: encodeLanding,
+      clock,
+      random,
+      log,
+      failed,
+    });
+    this.#models = new ModelSync({
+      store,
+      dir: join(buffer.dir, "models"),
+      gateway,
+      publicKeys,
+      slot: { current: () => this.#model(), swap: (bundle) => this.#pipeline.swap(bundle) },
+      report: () => ({
+        epoch: this.#state.epoch,
+        softwareVersion: SOFTWARE_VERSION,
+        viewHashes: this.#pipeline.features.views().map((view) => view.hash),
+        counters: this.#state.counters(),
+      }),
+      clock,
+      random,
+      log,
+      settings: settings.models,
+      failed,
+    });
+    this.#lifecycle = new Lifecycle([this.#guardedUplink(store), this.#models], clock, log);
+  }
+
+  /** Opens the buffer and brings the state up to date with it; then starts what talks to the lake. */
+  static async open(options: PipelineHostOptions): Promise<PipelineHost> {
+    const { settings, clock, random } = options;
+    const store = await openStore(settings.lake, { clock, random });
+    const host = new PipelineHost(options, {
+      store,
+      publicKeys: await readPublicKeys(settings.models.publicKeys),
+    });
+    await host.#models.loadFromDisk();
+    host.#pipeline.begin();
+    await host.#lifecycle.start();
+    host.#schedule();
+    return host;
+  }
+
+  get epoch(): string {
+    return this.#state.epoch;
+  }
+
+  /** Durable when it returns; what follows from the messages is worked out in the steps after it. */
+  append(group: Uint8Array): void {
+    this.#log.append(group);
+    this.#schedule();
+  }
+
+  nudge(): void {
+    this.#models.nudge();
+  }
+
+  /** Works off what is in the buffer, writes a checkpoint, and stops what talks to the lake. */
+  async stop(deadlineMs: number): Promise<void> {
+    this.#stopped = true;
+    while (this.#pipeline.step());
+    this.#pipeline.checkpoint();
+    await this.#lifecycle.stop(deadlineMs);
+    this.#log.close();
+    this.#state.close();
+  }
+
+  #schedule(): void {
+    if (this.#stepping || this.#stopped) return;
+    this.#stepping = true;
+    void this.#options.clock.sleep(STEP_WAIT_MS).then(() => this.#step());
+  }
+
+  #step(): void {
+    if (this.#stopped) return;
+    try {
+      // Between two steps the thread takes the groups that are waiting for their commit.
+      if (this.#pipeline.step()) setImmediate(() => this.#step());
+      else {
+        this.#stepping = false;
+        if (this.#state.decodedThrough + 1 < this.#log.nextOffset) this.#schedule();
+      }
+    } catch (error) {
+      this.#afterFailure(error);
+    }
+  }
+
+  /** A full disk is waited for; anything else ends the gateway, which goes on from the log when it starts again. */
+  #afterFailure(error: unknown): void {
+    const { clock, log, failed } = this.#options;
+    if (!(error instanceof PipelineError) || error.code !== "buffer.disk_full") {
+      failed(error instanceof Error ? error : new Error(String(error)));
+      return;
+    }
+    log.error({ code: error.code }, describeError(error));
+    void clock.sleep(PROBE_BACKOFF.baseMs).then(() => this.#step());
+  }
+
+  /** The uplink behind the check that the lake's storage keeps its promise; until it answers, nothing is uploaded. */
+  #guardedUplink(store: ObjectStore): Part {
+    const { clock, random, log } = this.#options;
+    const stopping = new AbortController();
+    const probe = async (): Promise<void> => {
+      for (let attempt = 0; !stopping.signal.aborted; attempt++) {
+        try {
+          await probeStore(store);
+          this.#lakeProblem = undefined;
+          return await this.#uplink.start();
+        } catch (error) {
+          if (!(error instanceof PipelineError)) throw error;
+          this.#lakeProblem = describeError(error);
+          if (recoveryOf(error) !== "retry" || attempt === 0)
+            log[recoveryOf(error) === "retry" ? "warn" : "error"]({ code: error.code }, this.#lakeProblem);
+          await clock.sleep(backoffMs(PROBE_BACKOFF, attempt, random), stopping.signal);
+        }
+      }
+    };
+    let probing = Promise.resolve();
+    return {
+      name: "uplink",
+      start: async () => {
+        probing = probe().catch((error: unknown) =>
+          this.#options.failed(error instanceof Error ? error : new Error(String(error))),
+        );
+      },
+      stop: async () => {
+        stopping.abort();
+        await probing;
+        await this.#uplink.stop();
+      },
+    };
+  }
+
+  #model(): { readonly model: string; readonly version: number } | undefined {
+    const slot = this.#inference.slot();
+    return slot.state === "ready" ? slot.model : undefined;
+  }
+
+  /** Everything that the status says of this thread. */
+  snapshot(): PipelineSnapshot {
+    return {
+      epoch: this.#state.epoch,
+      buffer: {
+        ...this.#log.stats(),
+        decodedThrough: this.#state.decodedThrough,
+        deliveredThrough: deliveredOffset(this.#state),
+        outbox: this.#state.outbox(),
+        stateBytes: this.#state.diskBytes(),
+        diskBytesMax: this.#options.settings.buffer.diskBytesMax,
+      },
+      counters: this.#state.counters(),
+      features: {
+        views: this.#pipeline.features.views().map(({ view, hash }) => ({ name: view.name, hash })),
+        counters: this.#pipeline.features.counters(),
+      },
+      inference: {
+        slot: shownSlot(this.#inference.slot()),
+        counters: this.#inference.counters(),
+        raisedAlerts: this.#inference.raisedCount,
+      },
+      models: this.#models.stats(),
+      sync: { ...this.#uplink.stats(), problem: this.#lakeProblem },
+    };
+  }
+}
+
+/** A slot as it crosses between threads, which do not share error classes. */
+function shownSlot(slot: Slot): PipelineSnapshot["inference"]["slot"] {
+  return slot.state === "failed" ? { state: "failed", reason: describeError(slot.error) } : slot;
+}

@@ -1,0 +1,86 @@
+import type { GatewayStatus } from "./gateway-status.ts";
+
+const count = (value: number): string => Math.round(value).toLocaleString("en");
+
+/** Bytes with the unit that reads best. */
+function bytes(value: number): string {
+  const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+  let size = value;
+  let unit = 0;
+  while (size >= 1_024 && unit < units.length - 1) {
+    size /= 1_024;
+    unit++;
+  }
+  return `${unit === 0 ? size : size.toFixed(1)} ${units[unit]}`;
+}
+
+function hours(value: number | undefined): string {
+  if (value === undefined) return "nothing comes in";
+  return value >= 48
+    ? `${Math.round(value / 24)} days left at the present rate`
+    : `${value.toFixed(1)} hours left at the present rate`;
+}
+
+/** A status for a person: plain words, units, what is wrong first. Pure. */
+export function renderStatus(status: GatewayStatus): string {
+  const { buffer, sync, inference, features, counters } = status;
+  const slot = inference.slot;
+  const rows: (readonly [string, string])[] = [
+    [
+      "gateway",
+      `${status.gateway}, version ${status.softwareVersion}, up ${count(status.uptimeS)} s, ${bytes(status.memoryBytes)} memory`,
+    ],
+    ["health", status.healthy ? "healthy" : status.problems.join("; ")],
+    ...status.ingest.map(
+      (source) =>
+        [
+          source.name,
+          `${source.address}, ${count(source.connections)} connections, ${count(source.received)} received, ${count(source.acknowledged)} acknowledged after fsync${refusals(source.refused)}`,
+        ] as const,
+    ),
+    [
+      "buffer",
+      `${count(buffer.nextOffset)} messages, decoded ${count(buffer.decodedThrough + 1)}, in the lake ${count(buffer.deliveredThrough + 1)}`,
+    ],
+    [
+      "disk",
+      `${bytes(buffer.diskBytes + buffer.stateBytes)} of ${bytes(buffer.diskBytesMax)}, ${hours(status.capacity.hoursLeft)}`,
+    ],
+    [
+      "readings",
+      `${count(counters["readings"] ?? 0)}, ${status.rates.readingsPerS.toFixed(1)} per second over the last minute`,
+    ],
+    ["quarantine", quarantine(counters)],
+    ["duplicates", `${count(buffer.duplicates)} redeliveries recognised`],
+    [
+      "features",
+      features.views.length === 0
+        ? "no views"
+        : features.views.map((view) => `${view.name} ${view.hash.slice(0, 12)}`).join(", "),
+    ],
+    ["model", slot.state === "ready" ? `${slot.model.model} version ${slot.model.version}` : slot.state],
+    [
+      "predictions",
+      `${count(counters["predictions"] ?? 0)}, ${count(inference.raisedAlerts)} devices in alarm`,
+    ],
+    [
+      "lake",
+      `${sync.lake}, ${count(sync.delivered.rows)} rows delivered since the start, ${count(buffer.outbox.batches)} batches (${bytes(buffer.outbox.bytes)}) and ${count(sync.pendingRows)} rows waiting`,
+    ],
+  ];
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return rows.map(([name, text]) => `${name.padEnd(width)}  ${text}`).join("\n");
+}
+
+const refusals = (refused: Readonly<Record<string, number>>): string =>
+  Object.entries(refused)
+    .filter(([, value]) => value > 0)
+    .map(([reason, value]) => `, ${count(value)} refused (${reason})`)
+    .join("");
+
+function quarantine(counters: Readonly<Record<string, number>>): string {
+  const reasons = Object.entries(counters)
+    .filter(([name]) => name.startsWith("quarantine."))
+    .map(([name, value]) => `${name.slice("quarantine.".length)} ${count(value)}`);
+  return reasons.length === 0 ? "empty" : `${count(counters["quarantined"] ?? 0)}: ${reasons.join(", ")}`;
+}
