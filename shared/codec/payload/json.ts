@@ -1,3 +1,4 @@
+import { jsonMistake } from "./json-mistake.ts";
 import { isObject, member, parsePath, valueAt } from "./dotted-path.ts";
 import { malformed, type PayloadDecoder, showValue, type ValueSink } from "./payload-decoder.ts";
 import type { JsonPayloadSettings } from "./settings.ts";
@@ -68,9 +69,8 @@ function mappingOf(settings: JsonPayloadSettings, time: TimeField | undefined): 
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
-  } catch (cause) {
-    const place = cause instanceof SyntaxError ? /at position (\d+)/.exec(cause.message)?.[1] : undefined;
-    const at = place === undefined ? text.length : Number(place);
+  } catch {
+    const at = jsonMistake(text);
     const near = text.slice(Math.max(0, at - 12), at + 12);
     throw malformed(`The payload is not JSON at character ${at}, near ${showValue(near)}.`);
   }

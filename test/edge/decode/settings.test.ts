@@ -1,0 +1,80 @@
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { decodeSettingsSchema } from "../../../edge/decode/settings.ts";
+
+const JSON_ROUTE = { topic: "plant/{device}/telemetry", deviceType: "pump", payload: { format: "json" } };
+const NUMBER_ROUTE = { topic: "plant/{device}/{metric}", deviceType: "pump", payload: { format: "number" } };
+
+/** Each mistake as "path: message". */
+function mistakes(settings: unknown): string[] {
+  const { error } = decodeSettingsSchema.safeParse(settings);
+  return (error?.issues ?? []).map(({ path, message }) => `${path.join(".")}: ${message}`);
+}
+
+test("one route is enough; limits have defaults, and parsed settings parse to themselves", () => {
+  const settings = decodeSettingsSchema.parse({ routes: [JSON_ROUTE] });
+  expect(settings).toMatchObject({
+    contracts: [],
+    payloadBytesMax: 65_536,
+    futureSkewMs: 300_000,
+    pastMaxMs: 315_576_000_000,
+  });
+  expect(decodeSettingsSchema.parse(settings)).toEqual(settings);
+});
+
+test("the samples that a settings file is made from are valid themselves", () => {
+  const { properties } = z.toJSONSchema(decodeSettingsSchema, { io: "input", unrepresentable: "any" });
+  const sample = (name: string): unknown => Object(properties?.[name])["examples"]?.[0];
+  expect(mistakes({ routes: sample("routes"), contracts: sample("contracts") })).toEqual([]);
+  expect(sample("routes")).toHaveLength(2);
+});
+
+test.each([
+  [{ routes: [] }, /^routes: /],
+  [
+    { routes: [{ ...JSON_ROUTE, topic: "plant/telemetry" }] },
+    /^routes\.0\.topic: needs \{device\} as a level/,
+  ],
+  [{ routes: [{ ...JSON_ROUTE, device: "p1" }] }, /^routes\.0\.device: must not be given/],
+  [
+    { routes: [{ ...NUMBER_ROUTE, topic: "plant/{device}/+" }] },
+    /^routes\.0\.topic: needs \{metric\} as a level/,
+  ],
+  [
+    { routes: [{ ...JSON_ROUTE, topic: "plant/{device}/{metric}" }] },
+    /^routes\.0\.topic: has \{metric\}, but the payload names/,
+  ],
+  [
+    { routes: [{ ...JSON_ROUTE, topic: "sluice/{device}" }] },
+    /^routes\.0\.topic: topics below "sluice\/" are the gateway's own/,
+  ],
+  [
+    { routes: [NUMBER_ROUTE, JSON_ROUTE] },
+    /^routes\.1\.topic: can never match, because routes\.0 \("plant\/\{device\}\/\{metric\}"\)/,
+  ],
+  [{ routes: [JSON_ROUTE, { ...JSON_ROUTE, deviceType: "fan" }] }, /^routes\.1\.topic: can never match/],
+  [
+    { routes: [JSON_ROUTE], contracts: [{ deviceType: "pmup", metrics: {} }] },
+    /^contracts\.0\.deviceType: no route has the device type "pmup", only pump/,
+  ],
+  [
+    { routes: [JSON_ROUTE], contracts: [1, 2].map(() => ({ deviceType: "pump", metrics: {} })) },
+    /^contracts\.1\.deviceType: there are two contracts for "pump"/,
+  ],
+  [{ routes: [JSON_ROUTE], payloadMax: 1 }, /^: Unrecognized key: "payloadMax"/],
+  [{ routes: [JSON_ROUTE], futureSkewMs: -1 }, /^futureSkewMs: /],
+])("the settings %j are refused: %s", (settings, mistake) => {
+  const found = mistakes(settings);
+  expect(found).toHaveLength(1);
+  expect(found[0]).toMatch(mistake);
+});
+
+test("a narrower route before a wider one is fine, and so is a route whose device is in the settings", () => {
+  expect(mistakes({ routes: [JSON_ROUTE, NUMBER_ROUTE] })).toEqual([]);
+  expect(mistakes({ routes: [{ ...JSON_ROUTE, topic: "boiler", device: "b1" }] })).toEqual([]);
+});
+
+test("all mistakes between routes are reported at once", () => {
+  const wrong = { ...JSON_ROUTE, topic: "a/{site}" };
+  expect(mistakes({ routes: [wrong, wrong, JSON_ROUTE] })).toHaveLength(2);
+});
