@@ -31,18 +31,15 @@ interface Walk {
 async function* walk(options: Walk, folder: string): AsyncIterable<ObjectInfo> {
   const entries = (await readEntries(options.root, folder)).filter((entry) => wanted(options, entry));
   for (let i = 0; i < entries.length;) {
-    const entry = entries[i];
-    if (entry === undefined) return;
-    if (entry.folder) {
-      yield* walk(options, entry.key);
-      i += 1;
-      continue;
-    }
-    const next = entries.findIndex((other, at) => at > i && other.folder);
-    const files = entries.slice(i, Math.min(next === -1 ? entries.length : next, i + STATS_AT_ONCE));
-    const infos = await Promise.all(files.map((file) => describeFile(options.root, file.key)));
+    const files: string[] = [];
+    for (; files.length < STATS_AT_ONCE && entries[i]?.folder === false; i++)
+      files.push(entries[i]?.key ?? "");
+    const infos = await Promise.all(files.map((key) => describeFile(options.root, key)));
     for (const info of infos) if (info !== undefined) yield info;
-    i += files.length;
+    const next = entries[i];
+    if (next?.folder !== true) continue;
+    yield* walk(options, next.key);
+    i += 1;
   }
 }
 

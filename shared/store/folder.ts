@@ -25,6 +25,9 @@ const LEFTOVER_AGE_MS = 3_600_000;
 /** How often a reader starts over because the object was replaced under it. */
 const READ_ATTEMPTS_MAX = 10;
 
+/** How file calls fail where a name on the way to the object, or its own, is of the other kind. */
+const NAME_TAKEN: readonly string[] = ["ENOTDIR", "EISDIR", "EEXIST", "ENOTEMPTY", "ENAMETOOLONG"];
+
 interface Snapshot {
   readonly body: Uint8Array;
   readonly etag: string;
@@ -230,7 +233,7 @@ export class FolderStore implements ObjectStore {
 
   #error(cause: unknown, action: string, key: string): Error {
     const code = errnoOf(cause);
-    if (code === "ENOTDIR" || code === "EISDIR" || code === "ENOTEMPTY" || code === "ENAMETOOLONG")
+    if (code !== undefined && NAME_TAKEN.includes(code))
       return invalidKey(key, "an object and a folder of objects would have the same name", cause);
     return fileError(cause, `${action} in ${this.#root}`);
   }

@@ -14,9 +14,10 @@ export function s3FailureOf(cause: unknown): S3Failure {
   const status: unknown =
     typeof metadata === "object" && metadata !== null ? Reflect.get(metadata, "httpStatusCode") : undefined;
   const code: unknown = Reflect.get(cause, "Code") ?? Reflect.get(cause, "code");
-  const name = cause.name === "Error" || cause.name === "Unknown" || cause.name === "UnknownError";
+  // The client calls a connection that broke a TimeoutError too; the system's name says which it was.
+  const isVague = ["Error", "Unknown", "UnknownError", "TimeoutError"].includes(cause.name);
   return {
-    name: name && typeof code === "string" ? code : cause.name,
+    name: isVague && typeof code === "string" ? code : cause.name,
     status: typeof status === "number" ? status : undefined,
   };
 }
@@ -70,6 +71,7 @@ const BY_NAME: Readonly<Record<string, Meaning>> = {
   OperationAborted: CONFLICT,
   TimeoutError: TIMEOUT,
   AbortError: TIMEOUT,
+  ETIMEDOUT: TIMEOUT,
   RequestTimeout: TIMEOUT,
   KeyTooLongError: { code: "store.invalid_key", hint: "Shorten the key or the prefix." },
   NotImplemented: NO_CONDITION,
