@@ -124,5 +124,5 @@ export function readSettings(path: string): CloudSettings {
 
 /** A commented settings file that lists everything there is. */
 export function sampleSettings(): string {
-  return sampleYaml(z.toJSONSchema(cloudSettingsSchema, { io: "input", unrepresentable: "any" }) as never);
+  return sampleYaml(z.toJSONSchema(cloudSettingsSchema, { io: "input", unrepresentable: "any" }));
 }

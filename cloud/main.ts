@@ -103,7 +103,7 @@ command(
     withLake(config, async ({ lake }) => {
       const chosen = json === true ? "json" : format;
       if (!isFormat(chosen))
-        throw new PipelineError("config.format", `--format ${chosen}`, { hint: "Use table, csv or json." });
+        throw new PipelineError("config.format", `--format ${format}`, { hint: "Use table, csv or json." });
       print(renderResult(await lake.sql(query), chosen));
     }),
   );

@@ -87,11 +87,17 @@ export class Retraining {
       return;
     }
     log.info({ model: this.model, trigger, rows, labels }, "training begins");
-    await this.train({ trigger, rows, labels, signal });
+    await this.#train({ trigger, rows, labels, signal });
   }
 
-  /** One run of the loop, now. Returns its record. */
-  async train(run: {
+  /** One run of the loop, whatever the triggers say. Returns its record. */
+  async trainNow(): Promise<Attempt> {
+    const { lake } = this.#options;
+    const [rows, labels] = await Promise.all([lake.vectorCount(this.#viewHash), lake.labelCount()]);
+    return this.#train({ trigger: "by_hand", rows, labels, signal: new AbortController().signal });
+  }
+
+  async #train(run: {
     readonly trigger: Attempt["trigger"];
     readonly rows: number;
     readonly labels: number;

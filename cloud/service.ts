@@ -64,7 +64,6 @@ const STOP_DEADLINE_MS = 20_000;
 
 /** The service: two loops over the lake, one that commits and one that learns, and the page that tells of them. */
 export class CloudService {
-  readonly #settings: CloudSettings;
   readonly #outside: Outside;
   readonly #opened: Opened;
   readonly #status: StatusServer;
@@ -77,7 +76,6 @@ export class CloudService {
     opened: Opened,
     outside: Outside & { readonly failed: (error: Error) => void },
   ) {
-    this.#settings = settings;
     this.#opened = opened;
     this.#outside = outside;
     this.#status = new StatusServer(settings.status, () => this.snapshot());

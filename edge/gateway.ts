@@ -61,7 +61,7 @@ export class Gateway {
     this.#status = new StatusServer({ settings: settings.status, snapshot: () => this.snapshot() });
     // The lake end first: no message arrives before there is somewhere to put it.
     this.#lifecycle = new Lifecycle(
-      [this.#lock(), this.#pipeline, this.#status, ...this.#sources],
+      [this.#lock(), this.#pipeline, this.#meter(), this.#status, ...this.#sources],
       clock,
       log,
     );

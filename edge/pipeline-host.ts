@@ -156,7 +156,7 @@ export class PipelineHost {
   #schedule(): void {
     if (this.#stepping || this.#stopped) return;
     this.#stepping = true;
-    void this.#options.clock.sleep(STEP_WAIT_MS).then(() => this.#step());
+    this.#stepAfter(this.#options.clock, STEP_WAIT_MS);
   }
 
   #step(): void {
@@ -173,6 +173,10 @@ export class PipelineHost {
     }
   }
 
+  #stepAfter(clock: Clock, waitMs: number): void {
+    void clock.sleep(waitMs).then(() => this.#step());
+  }
+
   /** A full disk is waited for; anything else ends the gateway, which goes on from the log when it starts again. */
   #afterFailure(error: unknown): void {
     const { clock, log, failed } = this.#options;
@@ -181,7 +185,7 @@ export class PipelineHost {
       return;
     }
     log.error({ code: error.code }, describeError(error));
-    void clock.sleep(PROBE_BACKOFF.baseMs).then(() => this.#step());
+    this.#stepAfter(clock, PROBE_BACKOFF.baseMs);
   }
 
   /** The uplink behind the check that the lake's storage keeps its promise; until it answers, nothing is uploaded. */

@@ -208,7 +208,7 @@ export class StateStore {
 
   meta(key: string): string | undefined {
     const value = this.#mark(`meta.${key}`);
-    return value === undefined ? undefined : String(value);
+    return typeof value === "string" ? value : undefined;
   }
 
   pending(stream: Stream): Readonly<Pending> {

@@ -10,6 +10,7 @@ export async function fetchStatus({ host, port }: StatusSettings): Promise<Gatew
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
     if (!response.ok) throw new Error(`it answered ${response.status}`);
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- decoder of our own server's answer
     return (await response.json()) as GatewayStatus;
   } catch (cause) {
     throw new PipelineError("status.unreachable", `no gateway answers at ${url}`, {

@@ -19,7 +19,7 @@ import {
   TimestampMicrosecond,
   type TypeMap,
   Utf8,
-  Vector,
+  type Vector,
   vectorFromArray,
   type DataType,
 } from "apache-arrow";
@@ -158,7 +158,7 @@ export function decodeArrow(schema: readonly Column[], bytes: Uint8Array): Colum
   for (const [i, column] of schema.entries()) {
     const field = present(table.schema.fields[i], "a field per column");
     if (typeName(field.type) !== typeName(arrowType(column.type, i)))
-      throw new ArrowMismatch(`column ${column.name} is ${field.type}, expected ${column.type}`);
+      throw new ArrowMismatch(`column ${column.name} is ${typeName(field.type)}, expected ${column.type}`);
     const vector = present(table.getChildAt(i), "a vector per field");
     if (!column.nullable && vector.nullCount > 0) throw new ArrowMismatch(`column ${column.name} has nulls`);
     columns[column.name] = columnData(column.type, vector);
@@ -167,7 +167,9 @@ export function decodeArrow(schema: readonly Column[], bytes: Uint8Array): Colum
 }
 
 /** Types compared by what they hold: dictionary ids and index widths do not matter. */
-const typeName = (type: DataType): string => (type instanceof Dictionary ? `${type.dictionary}` : `${type}`);
+const typeName = (type: DataType): string =>
+  // oxlint-disable-next-line typescript/no-base-to-string -- every Arrow type has its own toString
+  type instanceof Dictionary ? typeName(type.dictionary) : type.toString();
 
 function columnData(type: ColumnType, vector: Vector): ColumnData {
   switch (KIND_OF_TYPE[type]) {

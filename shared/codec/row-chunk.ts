@@ -25,11 +25,11 @@ export function decodeChunk<S extends Stream>(stream: S, bytes: Uint8Array): Str
   } catch (cause) {
     throw unreadable(stream, "damaged", cause);
   }
-  if (content.stream !== stream) throw unreadable(stream, `it holds ${String(content.stream)}`);
+  if (content.stream !== stream) throw unreadable(stream, `it holds ${content.stream}`);
   return content.rows;
 }
 
-export function rowCount<S extends Stream>(rows: StreamRows[S]): number {
+export function rowCount(rows: StreamRows[Stream]): number {
   return "count" in rows ? rows.count : rows.length;
 }
 

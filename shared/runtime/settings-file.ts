@@ -74,6 +74,6 @@ function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
 
 function showValue(value: unknown): string {
   if (value === undefined) return "missing";
-  const text = JSON.stringify(value) ?? String(value);
+  const text = JSON.stringify(value);
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }

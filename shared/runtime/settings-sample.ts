@@ -16,7 +16,8 @@ export interface SettingsSchema {
 }
 
 /** A commented YAML sample of all settings: required ones live, optional ones commented out with their defaults. */
-export function sampleYaml(schema: SettingsSchema): string {
+export function sampleYaml(jsonSchema: object): string {
+  const schema: SettingsSchema = JSON.parse(JSON.stringify(jsonSchema));
   return `${objectLines(schema, 0, false).join("\n")}\n`;
 }
 

@@ -12,7 +12,7 @@ export interface GatewayView {
   readonly bytesWaiting: number;
   readonly model: string | undefined;
   readonly version: number | undefined;
-  readonly lastError: string | undefined;
+  readonly problems: readonly string[];
 }
 
 export interface AttemptView {

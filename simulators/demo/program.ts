@@ -74,3 +74,17 @@ export class Program {
     this.#child.kill("SIGKILL");
   }
 }
+
+/** Runs a program that ends by itself. Throws with what it printed where it fails. */
+export function runToEnd(execPath: string, args: readonly string[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+    let printed = "";
+    for (const stream of [child.stdout, child.stderr])
+      stream.on("data", (chunk: Buffer) => {
+        printed = (printed + chunk.toString()).slice(-TAIL_CHARS);
+      });
+    child.once("error", reject);
+    child.once("exit", (code) => (code === 0 ? resolve() : reject(new Error(printed))));
+  });
+}

@@ -28,6 +28,19 @@ export interface StoryState {
 
 export const freshStory: StoryState = { done: [], brokenAtUs: undefined, repairedAtUs: undefined };
 
+/** Reads what was remembered. Throws where it is not a story. */
+export function parseStory(text: string): StoryState {
+  const story: unknown = JSON.parse(text);
+  if (typeof story !== "object" || story === null || !("done" in story) || !Array.isArray(story.done))
+    throw new TypeError("no list of steps");
+  const done = STEPS.slice(0, story.done.length).map(({ id }) => id);
+  const time = (name: string): number | undefined => {
+    const value: unknown = Reflect.get(story, name);
+    return typeof value === "number" ? value : undefined;
+  };
+  return { done, brokenAtUs: time("brokenAtUs"), repairedAtUs: time("repairedAtUs") };
+}
+
 /** What the demo does to the world to go on with the story. */
 export type Action = "break" | "repair" | "label";
 

@@ -48,8 +48,8 @@ function gatewayLines({ gateway }: Observation): string[] {
     `${bold("Gateway")}   ${number(gateway.readings)} readings (${number(gateway.readingsPerS)}/s), ` +
       `${number(gateway.acknowledged)} messages acknowledged after fsync, ${number(gateway.quarantined)} quarantined`,
     `          ${number(gateway.vectors)} windows, ${number(gateway.predictions)} predictions, model: ${model}`,
-    `          ${number(gateway.batchesDelivered)} batches delivered, ${number(gateway.bytesWaiting)} bytes waiting` +
-      (gateway.lastError === undefined ? "" : red(`  ${gateway.lastError}`)),
+    `          ${number(gateway.batchesDelivered)} batches delivered, ${number(gateway.bytesWaiting)} bytes waiting`,
+    ...gateway.problems.map((problem) => red(`          ${problem}`)),
   ];
 }
 

@@ -106,3 +106,51 @@ async function fetchJson(url: string): Promise<Tree> {
     return undefined; // Not up yet, or gone: the view says so.
   }
 }
+
+function gatewayView(status: Tree): GatewayView {
+  const ingest = list(status, "ingest");
+  const features = Object.entries(at(status, "features.counters") ?? {});
+  const sum = (ending: string): number =>
+    features.reduce(
+      (total, [name, value]) => total + (name.endsWith(ending) && typeof value === "number" ? value : 0),
+      0,
+    );
+  return {
+    readings: number(status, "counters.readings") ?? 0,
+    readingsPerS: number(status, "rates.readingsPerS") ?? 0,
+    acknowledged: ingest.reduce<number>((total, source) => total + (number(source, "acknowledged") ?? 0), 0),
+    vectors: sum(".vectors"),
+    late: sum(".late"),
+    predictions: number(status, "counters.predictions") ?? 0,
+    quarantined: number(status, "counters.quarantined") ?? 0,
+    batchesDelivered: number(status, "sync.delivered.batches") ?? 0,
+    rowsDelivered: number(status, "sync.delivered.rows") ?? 0,
+    bytesWaiting: number(status, "buffer.outbox.bytes") ?? 0,
+    model: text(status, "inference.slot.model.model"),
+    version: number(status, "inference.slot.model.version"),
+    problems: list(status, "problems").map(String),
+  };
+}
+
+function cloudView(status: Tree): CloudView {
+  const model = list(status, "models")[0];
+  return {
+    tables: list(status, "tables").map((table) => ({
+      name: text(table, "name") ?? "",
+      version: number(table, "version") ?? -1,
+      rows: number(table, "rows") ?? 0,
+    })),
+    champion: number(model, "champion"),
+    activity: text(model, "activity") ?? "starting",
+    progress: number(model, "progress"),
+    attempts: list(model, "attempts").map((attempt) => ({
+      attempt: number(attempt, "attempt") ?? 0,
+      trigger: text(attempt, "trigger") ?? "",
+      decision: text(attempt, "decision") ?? "",
+      version: number(attempt, "version"),
+      reasons: list(attempt, "reasons").map(String),
+      table: text(attempt, "table") ?? "",
+    })),
+    problems: list(status, "problems").map(String),
+  };
+}
