@@ -14,9 +14,11 @@ export function decodeLabel(message: RawMessage): Label | string {
   if (data === undefined) {
     const problems = error.issues.map(({ path, message }) => {
       const keys = path.map(String);
-      return keys.length === 0
-        ? message
-        : `${keys.join(".")} is ${showValue(valueAt(input, keys))}: ${message}`;
+      if (keys.length === 0) return message;
+      const value = valueAt(input, keys);
+      return value === undefined
+        ? `${keys.join(".")} is missing`
+        : `${keys.join(".")} is ${showValue(value)}: ${message}`;
     });
     return `The label is not valid: ${problems.join("; ")}.`;
   }

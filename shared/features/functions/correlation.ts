@@ -31,7 +31,10 @@ export const correlation: TwoInputs = {
     if (x.count < 2 || x.squares() === 0 || y.squares() === 0) return undefined;
     let products = 0;
     for (let i = 0; i < x.count; i++) products += x.deviation(i) * y.deviation(i);
-    const scale = Math.sqrt(x.squares()) * Math.sqrt(y.squares());
+    // One root rounds once; two are for squares whose product is no double.
+    const product = x.squares() * y.squares();
+    const single = product > Number.MIN_VALUE * 2 ** 60 && product < Infinity;
+    const scale = single ? Math.sqrt(product) : Math.sqrt(x.squares()) * Math.sqrt(y.squares());
     return Math.min(1, Math.max(-1, products / scale));
   },
 };

@@ -18,11 +18,11 @@ export const slope: OneInput = {
     let products = 0;
     let squares = 0;
     for (let i = 0; i < count; i++) {
-      const seconds = (input.timeUs(i) - origin - middle) / 1_000_000;
-      products += seconds * input.deviation(i);
-      squares += seconds * seconds;
+      const sinceMiddleUs = input.timeUs(i) - origin - middle;
+      products += sinceMiddleUs * input.deviation(i);
+      squares += sinceMiddleUs * sinceMiddleUs;
     }
     if (input.timeUs(count - 1) === origin) return undefined;
-    return products / squares / scale;
+    return (products * 1_000_000) / squares / scale;
   },
 };

@@ -1,0 +1,63 @@
+// Each folder of test/golden/decode is a case: settings.json as in a gateway's `decode`, input.json the messages in
+// order (payload as `text`, `json` or `base64`), expected.json what must come of them.
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { isoTime } from "@sluice/shared/runtime/clock.ts";
+import { expect, test } from "vitest";
+import { z } from "zod";
+import type { Decoded } from "../../../edge/decode/decoder.ts";
+import { decoderOf, messageOf } from "./messages.ts";
+
+const inputSchema = z.array(
+  z.strictObject({
+    topic: z.string(),
+    text: z.string().optional(),
+    json: z.json().optional(),
+    base64: z.base64().optional(),
+    receivedAt: z.iso.datetime().optional(),
+  }),
+);
+type InputMessage = z.infer<typeof inputSchema>[number];
+
+const root = join(import.meta.dirname, "../../golden/decode");
+const cases = readdirSync(root);
+
+function messageFrom(input: InputMessage, offset: number): ReturnType<typeof messageOf> {
+  const payload =
+    input.base64 === undefined ? (input.text ?? input.json) : Buffer.from(input.base64, "base64");
+  const message = messageOf(offset, input.topic, payload);
+  return input.receivedAt === undefined
+    ? message
+    : { ...message, receivedAtUs: Date.parse(input.receivedAt) * 1_000 };
+}
+
+/** One line per thing, so that a difference can be read. */
+function told({ readings, quarantine, labels, counters }: Decoded): object {
+  return {
+    readings: Array.from({ length: readings.count }, (_, i) => {
+      const series = readings.series[readings.seriesIndex[i] ?? -1];
+      const unit = series?.unit === undefined ? "" : ` ${series.unit}`;
+      const clock = readings.clock[i] === 0 ? "device" : "arrival";
+      const time = `${isoTime(readings.measuredAtUs[i] ?? 0)} (${clock})`;
+      return `${readings.offset[i]}/${readings.index[i]} ${series?.device} ${series?.metric} ${readings.value[i]}${unit} at ${time}`;
+    }),
+    quarantine: quarantine.map(
+      ({ offset, index, reason, detail }) => `${offset}/${index} ${reason}: ${detail}`,
+    ),
+    labels: labels.map(
+      (label) =>
+        `${label.offset} ${label.device} ${label.label} from ${isoTime(label.fromUs)} to ${isoTime(label.toUs)} by ${label.author}`,
+    ),
+    counters,
+  };
+}
+
+test("there are cases", () => {
+  expect(cases.length).toBeGreaterThan(3);
+});
+
+test.each(cases)("%s is decoded as expected", (name) => {
+  const read = (file: string): unknown => JSON.parse(readFileSync(join(root, name, file), "utf8"));
+  const messages = inputSchema.parse(read("input.json")).map(messageFrom);
+  expect(told(decoderOf(read("settings.json")).decode(messages))).toEqual(read("expected.json"));
+});
