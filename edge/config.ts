@@ -18,9 +18,9 @@ export const SOFTWARE_VERSION = "0.1.0";
 
 /** Everything that a gateway can be told: one strict schema, each stage's settings under the stage's name. */
 export const gatewaySettingsSchema = z.strictObject({
-  gateway: gatewayIdSchema.describe(
-    "This gateway's name: part of object keys and topics, never to be given twice.",
-  ),
+  gateway: gatewayIdSchema
+    .describe("This gateway's name: part of object keys and topics, never to be given twice.")
+    .meta({ examples: ["site-1"] }),
   ingest: ingestSettingsSchema.describe("Where messages come from."),
   buffer: bufferSettingsSchema.describe("Where messages are kept until the lake has them."),
   decode: decodeSettingsSchema.describe("How messages become readings."),

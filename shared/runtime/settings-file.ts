@@ -38,9 +38,12 @@ function parseFile(path: string, environment: Readonly<Record<string, string | u
     });
   }
   try {
-    return parseYaml(
-      text.replaceAll(/\$\{([A-Z_][A-Z0-9_]*)\}/g, (whole, name: string) => environment[name] ?? whole),
+    const filled = text.replaceAll(
+      /\$\{([A-Z_][A-Z0-9_]*)\}/g,
+      (whole, name: string) => environment[name] ?? whole,
     );
+    // A section whose every line is commented out is null in YAML and means the defaults.
+    return parseYaml(filled, (_key, value: unknown) => (value === null ? {} : value));
   } catch (cause) {
     throw new PipelineError("config.malformed", `${path} is not YAML`, { cause });
   }
