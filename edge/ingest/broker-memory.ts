@@ -1,0 +1,98 @@
+import { assert } from "@sluice/shared/runtime/assert.ts";
+import type { Aedes, AedesPublishPacket, PublishPacket } from "aedes";
+import type { BrokerSettings } from "./settings.ts";
+import type { Refusal } from "./intake.ts";
+
+interface ClientId {
+  readonly id: string;
+}
+
+/** What the embedded broker remembers of its sessions, in memory: the part of it that we look at or bound. */
+export interface BrokerMemory {
+  /** The QoS 2 publish of this packet id that was answered with PUBREC and not yet released; rejects without one. */
+  incomingGetPacket(client: ClientId, packet: { readonly messageId?: number }): Promise<PublishPacket>;
+  incomingDelPacket(client: ClientId, packet: { readonly messageId?: number }): Promise<void>;
+  /** Queues a message for the persistent sessions that subscribe to it. */
+  outgoingEnqueueCombi(sessions: readonly { readonly clientId: string }[], packet: object): Promise<void>;
+  /** Takes an acknowledged message out of a session's queue; undefined where it was not in it. */
+  outgoingClearMessageId(client: ClientId, packet: object): Promise<object | undefined>;
+  storeRetained(packet: AedesPublishPacket): Promise<void>;
+}
+
+const METHODS = [
+  "incomingGetPacket",
+  "incomingDelPacket",
+  "outgoingEnqueueCombi",
+  "outgoingClearMessageId",
+  "storeRetained",
+] as const;
+
+/** The memory of a broker that was made without a persistence of its own. */
+export function memoryOf(broker: Aedes): BrokerMemory {
+  const memory: unknown = Reflect.get(broker, "persistence");
+  assert(isBrokerMemory(memory), `aedes keeps sessions in an object with ${METHODS.join(", ")}`);
+  return memory;
+}
+
+function isBrokerMemory(memory: unknown): memory is BrokerMemory {
+  if (typeof memory !== "object" || memory === null) return false;
+  return METHODS.every((name) => typeof Reflect.get(memory, name) === "function");
+}
+
+/**
+ * Puts limits on what subscribers and retained messages may take of the gateway's memory; what is over is counted.
+ *
+ * The message itself is not lost: it is in the sink, and subscribers that are there get it.
+ */
+export function boundMemory(
+  memory: BrokerMemory,
+  limits: Pick<BrokerSettings, "queuedMessagesMax" | "retainedTopicsMax">,
+  refuse: (reason: Refusal) => void,
+): void {
+  boundQueues(memory, limits.queuedMessagesMax, refuse);
+  boundRetained(memory, limits.retainedTopicsMax, refuse);
+}
+
+function boundQueues(
+  memory: BrokerMemory,
+  queuedMessagesMax: number,
+  refuse: (reason: Refusal) => void,
+): void {
+  const queued = new Map<string, number>();
+  const enqueue = memory.outgoingEnqueueCombi.bind(memory);
+  const clear = memory.outgoingClearMessageId.bind(memory);
+  memory.outgoingEnqueueCombi = (sessions, packet) => {
+    const open = sessions.filter(({ clientId }) => {
+      const count = queued.get(clientId) ?? 0;
+      if (count < queuedMessagesMax) queued.set(clientId, count + 1);
+      else refuse("subscriber.queue_full");
+      return count < queuedMessagesMax;
+    });
+    return enqueue(open, packet);
+  };
+  memory.outgoingClearMessageId = async (client, packet) => {
+    const cleared = await clear(client, packet);
+    const count = queued.get(client.id) ?? 0;
+    if (cleared !== undefined && count > 1) queued.set(client.id, count - 1);
+    else if (cleared !== undefined) queued.delete(client.id);
+    return cleared;
+  };
+}
+
+function boundRetained(
+  memory: BrokerMemory,
+  retainedTopicsMax: number,
+  refuse: (reason: Refusal) => void,
+): void {
+  const topics = new Set<string>();
+  const store = memory.storeRetained.bind(memory);
+  memory.storeRetained = async (packet) => {
+    if (packet.payload.length === 0) topics.delete(packet.topic);
+    else if (topics.size < retainedTopicsMax) topics.add(packet.topic);
+    else if (!topics.has(packet.topic)) {
+      refuse("retain.limit");
+      return;
+    }
+    await store(packet);
+  };
+}

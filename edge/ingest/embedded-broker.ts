@@ -1,0 +1,269 @@
+import { Socket } from "node:net";
+import type { IncomingMessage } from "@sluice/shared/contract/message.ts";
+import { present } from "@sluice/shared/runtime/assert.ts";
+import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
+import { Aedes, type AedesOptions, type Client, type PublishPacket } from "aedes";
+import { boundMemory, memoryOf } from "./broker-memory.ts";
+import { closingReason } from "./closing-reason.ts";
+import { ExactlyOnce } from "./exactly-once.ts";
+import { Intake, type Refusal } from "./intake.ts";
+import { Listener } from "./listener.ts";
+import { PacketGuard } from "./packet-guard.ts";
+import { SaidOnce } from "./said-once.ts";
+import type { BrokerSettings } from "./settings.ts";
+import type { IngestStats, Source, SourceOptions } from "./source.ts";
+import { isReserved } from "./topic-rules.ts";
+
+type Answer = (error?: Error | null) => void;
+
+/** MQTT 3.1.1 §3.2.2.3: "identifier rejected". */
+const IDENTIFIER_REJECTED = 2;
+
+/** How often the broker looks at its own sessions; it says so on $SYS, which nobody can read. */
+const HEARTBEAT_MS = 3_600_000;
+
+export function createEmbeddedBroker(options: SourceOptions): Source {
+  return new EmbeddedBroker(options);
+}
+
+/**
+ * An MQTT 3.1 and 3.1.1 broker in the gateway, whose acknowledgements wait for the sink.
+ *
+ * QoS 1: PUBACK after the message is durable. QoS 2: PUBREC after it is durable, each message put once however often
+ * it is delivered. QoS 0: reading goes on after it is durable, so that a slow disk slows publishers down. When the
+ * sink refuses, the connection is closed without an acknowledgement. Sessions, retained messages and queues live in
+ * memory and end with the process; what the sink has does not.
+ */
+class EmbeddedBroker implements Source {
+  readonly name = "embedded broker";
+  readonly #options: SourceOptions;
+  readonly #settings: BrokerSettings;
+  readonly #intake: Intake;
+  readonly #listener: Listener;
+  readonly #broker: Aedes;
+  readonly #said = new SaidOnce();
+  /** Clients that want to keep a session without a name, which MQTT 3.1.1 §3.1.3.1 refuses. */
+  readonly #nameless = new WeakSet<Client>();
+  #exactlyOnce: ExactlyOnce | undefined;
+  #address = "";
+  #stopping = false;
+
+  constructor(options: SourceOptions) {
+    this.#options = options;
+    this.#settings = present(options.settings.broker, "the embedded broker has settings");
+    this.#intake = new Intake(options);
+    this.#listener = new Listener(this.#settings, {
+      connected: (socket) => this.#connected(socket),
+      overLimit: () => this.#refuse("connect.limit", "", "Raise ingest.broker.connectionsMax."),
+    });
+    this.#broker = new Aedes(this.#brokerOptions());
+    this.#broker.on("clientError", (client, error) => this.#failed(client, error));
+    this.#broker.on("connectionError", (client, error) => this.#failed(client, error));
+  }
+
+  get address(): string {
+    return this.#address;
+  }
+
+  async start(): Promise<void> {
+    await this.#broker.listen();
+    const memory = memoryOf(this.#broker);
+    boundMemory(memory, this.#settings, (reason) => this.#intake.refuse(reason));
+    this.#exactlyOnce = new ExactlyOnce(memory);
+    try {
+      this.#address = await this.#listener.listen();
+    } catch (error) {
+      await this.#closeBroker();
+      throw error;
+    }
+  }
+
+  /** Takes nothing new, lets what is under way be acknowledged, then closes every connection. */
+  async stop(): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    const closed = this.#listener.close();
+    const late = await this.#intake.drain(this.#options.settings.stopDeadlineMs);
+    if (late > 0)
+      this.#options.log.warn({ late }, "stopped before these messages were stored; they come again");
+    await nextTurn(); // The last acknowledgements are written in this turn.
+    await this.#closeBroker();
+    this.#listener.destroySockets();
+    await closed;
+  }
+
+  publish(
+    topic: string,
+    payload: string | Uint8Array,
+    { qos, retain }: { readonly qos: 0 | 1; readonly retain: boolean },
+  ): Promise<void> {
+    const packet = { cmd: "publish" as const, topic, payload: Buffer.from(payload), qos, retain, dup: false };
+    return new Promise((resolve, reject) => {
+      this.#broker.publish(packet, (error) => {
+        if (error === undefined || error === null) resolve();
+        else reject(new PipelineError("mqtt.unavailable", `cannot publish to ${topic}`, { cause: error }));
+      });
+    });
+  }
+
+  stats(): IngestStats {
+    return this.#intake.stats(this.#listener.connections, undefined);
+  }
+
+  #brokerOptions(): AedesOptions {
+    return {
+      connectTimeout: this.#settings.connectTimeoutMs,
+      drainTimeout: this.#settings.subscriberStallMs,
+      heartbeatInterval: HEARTBEAT_MS,
+      preConnect: (client, packet, answer) => {
+        if (packet.protocolVersion === 5) this.#refuseVersion(client);
+        if (packet.clientId === "" && packet.clean !== true) this.#nameless.add(client);
+        answer(null, true);
+      },
+      authenticate: (client, _username, _password, answer) => {
+        if (!this.#nameless.has(client)) answer(null, true);
+        else
+          answer(
+            Object.assign(new Error("a session that is to be kept needs a client id"), {
+              returnCode: IDENTIFIER_REJECTED,
+            }),
+            null,
+          );
+      },
+      authorizePublish: (client, packet, answer) => {
+        if (client === null) answer(null);
+        else this.#authorizePublish(client, packet, answer);
+      },
+      // $SYS is off, and shared subscriptions are MQTT 5: granting them would be a promise that nothing keeps.
+      authorizeSubscribe: (_client, subscription, answer) => {
+        const isGranted = !subscription.topic.startsWith("$");
+        if (!isGranted) this.#intake.refuse("subscribe.reserved");
+        answer(null, isGranted ? subscription : null);
+      },
+    };
+  }
+
+  /** The one place before the acknowledgement: what is called back without an error is acknowledged. */
+  #authorizePublish(client: Client, packet: PublishPacket, answer: Answer): void {
+    // A will has no packet id: it comes from us, when its client is gone.
+    const isWill = packet.messageId === undefined && packet.qos > 0;
+    if (isReserved(packet.topic)) {
+      this.#refuse("topic.reserved", client.id, `Devices may not publish to ${packet.topic}.`);
+      answer(new PipelineError("ingest.topic_reserved", `${client.id} may not publish to ${packet.topic}`));
+      return;
+    }
+    if (this.#stopping) {
+      this.#refuseStopping(client, answer);
+      return;
+    }
+    const message = toMessage(client, packet, this.#options.clock.nowUs());
+    if (packet.qos === 2 && !isWill) this.#putOnce(client, packet, message, answer);
+    else this.#intake.put(message, (error) => this.#settled(client, message.qos, error, answer));
+  }
+
+  #settled(client: Client, qos: number, error: Error | undefined, answer: Answer): void {
+    if (qos === 0) {
+      answer(null); // Counted where it failed; there is no acknowledgement to hold back.
+      return;
+    }
+    if (error === undefined && !client.closed) this.#intake.acknowledged();
+    answer(error === undefined ? null : notStored(client, error));
+  }
+
+  #putOnce(client: Client, packet: PublishPacket, message: IncomingMessage, answer: Answer): void {
+    const put = (): Promise<void> =>
+      new Promise((resolve, reject) => {
+        this.#intake.put(message, (error) => (error === undefined ? resolve() : reject(error)));
+      });
+    present(this.#exactlyOnce, "the broker has started")
+      .commit(client.id, packet, put)
+      .then(
+        () => {
+          // Without its connection nothing may be remembered: its packet ids may already mean other messages.
+          if (client.closed) return answer(notStored(client, new Error("its connection is gone")));
+          this.#intake.acknowledged();
+          return answer(null);
+        },
+        (error: unknown) => answer(notStored(client, error)),
+      );
+  }
+
+  /** A publish is left unanswered, so that its sender keeps it; a will would say that a device is gone, which is not so. */
+  #refuseStopping(client: Client, answer: Answer): void {
+    this.#intake.refuse(client.closed ? "will.stopping" : "publish.stopping");
+    if (client.closed) answer(notStored(client, new Error("the gateway is stopping")));
+  }
+
+  #connected(socket: Socket): void {
+    const guard = new PacketGuard(this.#options.settings.packetBytesMax);
+    const read = socket.read.bind(socket);
+    // The broker's parser takes its bytes by `read`: what the guard refuses never reaches it.
+    socket.read = (size?: number): unknown => {
+      const chunk: unknown = read(size);
+      const fault = chunk instanceof Uint8Array ? guard.check(chunk) : undefined;
+      if (fault === undefined) return chunk;
+      if (fault.kind === "too_large")
+        this.#refuse(
+          "packet.too_large",
+          clientName(socket),
+          `A packet of ${fault.bytes} bytes is over ingest.packetBytesMax.`,
+        );
+      else this.#refuse("packet.invalid", clientName(socket), "What it sends is not MQTT.");
+      socket.destroy();
+      return null;
+    };
+    this.#broker.handle(socket);
+  }
+
+  /** The broker closes a connection for a reason of the protocol, of the network, or because we refused. */
+  #failed(client: Client, error: Error): void {
+    const reason = closingReason(error);
+    if (reason === undefined) return;
+    this.#refuse(reason, client.id, describeError(error));
+  }
+
+  #refuseVersion(client: Client): void {
+    const name = clientName(client.conn);
+    if (this.#said.isFirst(`version ${name}`))
+      this.#options.log.warn(
+        { client: name },
+        "a client wants MQTT 5; this broker speaks 3.1 and 3.1.1. Set the client to MQTT 3.1.1 (protocol version 4)",
+      );
+  }
+
+  #refuse(reason: Refusal, client: string | null, detail: string): void {
+    this.#intake.refuse(reason);
+    if (this.#said.isFirst(`${reason} ${client}`))
+      this.#options.log.warn({ reason, client }, `refused, from here on only counted: ${detail}`);
+  }
+
+  #closeBroker(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#broker.close(() => resolve());
+    });
+  }
+}
+
+function toMessage(client: Client, packet: PublishPacket, receivedAtUs: number): IncomingMessage {
+  const { messageId, qos, dup, retain, topic, payload } = packet;
+  return {
+    client: client.id,
+    packetId: messageId ?? 0,
+    qos,
+    dup,
+    retain,
+    topic,
+    payload: typeof payload === "string" ? Buffer.from(payload) : payload,
+    receivedAtUs,
+  };
+}
+
+/** Closes the connection without an acknowledgement. */
+const notStored = (client: Client, cause: unknown): PipelineError =>
+  new PipelineError("ingest.not_stored", `a message of ${client.id} is not acknowledged`, { cause });
+
+/** Who is at the other end, before there is a client id: an address without its port. */
+const clientName = (connection: Client["conn"]): string =>
+  connection instanceof Socket ? (connection.remoteAddress ?? "") : "";
+
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
