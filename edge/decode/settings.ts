@@ -83,5 +83,3 @@ export const decodeSettingsSchema = z
     for (const { path, message } of checkRoutes(routes, contracts))
       context.addIssue({ code: "custom", path, message });
   });
-
-export type DecodeSettings = z.infer<typeof decodeSettingsSchema>;

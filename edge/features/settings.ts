@@ -15,5 +15,3 @@ export const featuresSettingsSchema = z.strictObject({
     .default([])
     .describe("Feature views that this gateway computes beside the one of its model."),
 });
-
-export type FeaturesSettings = z.infer<typeof featuresSettingsSchema>;

@@ -4,20 +4,16 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { isoTime } from "@sluice/shared/runtime/clock.ts";
 import { expect, test } from "vitest";
-import { z } from "zod";
 import type { Decoded } from "../../../edge/decode/decoder.ts";
 import { decoderOf, messageOf } from "./messages.ts";
 
-const inputSchema = z.array(
-  z.strictObject({
-    topic: z.string(),
-    text: z.string().optional(),
-    json: z.json().optional(),
-    base64: z.base64().optional(),
-    receivedAt: z.iso.datetime().optional(),
-  }),
-);
-type InputMessage = z.infer<typeof inputSchema>[number];
+interface InputMessage {
+  readonly topic: string;
+  readonly text?: string;
+  readonly json?: unknown;
+  readonly base64?: string;
+  readonly receivedAt?: string;
+}
 
 const root = join(import.meta.dirname, "../../golden/decode");
 const cases = readdirSync(root);
@@ -57,7 +53,8 @@ test("there are cases", () => {
 });
 
 test.each(cases)("%s is decoded as expected", (name) => {
-  const read = (file: string): unknown => JSON.parse(readFileSync(join(root, name, file), "utf8"));
-  const messages = inputSchema.parse(read("input.json")).map(messageFrom);
-  expect(told(decoderOf(read("settings.json")).decode(messages))).toEqual(read("expected.json"));
+  const read = (file: string): string => readFileSync(join(root, name, file), "utf8");
+  const input: readonly InputMessage[] = JSON.parse(read("input.json"));
+  const decoded = decoderOf(JSON.parse(read("settings.json"))).decode(input.map(messageFrom));
+  expect(told(decoded)).toEqual(JSON.parse(read("expected.json")));
 });
