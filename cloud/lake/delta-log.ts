@@ -1,0 +1,153 @@
+import { PipelineError } from "@sluice/shared/runtime/errors.ts";
+import type { ObjectStore } from "@sluice/shared/store/object-store.ts";
+import { type Action, type CommitInfo, formatActions, type MetaData, parseActions } from "./delta-action.ts";
+import { checkWritable, EMPTY_SNAPSHOT, PROTOCOL, type Snapshot, SnapshotBuilder } from "./delta-snapshot.ts";
+import { concurrently } from "./concurrently.ts";
+
+/** Digits of a version in the log's file names (Delta protocol, "Delta Log Entries"). */
+const VERSION_DIGITS = 20;
+
+/** Commits that are fetched at once when a log is read from the start. */
+const FETCHES_MAX = 16;
+
+/** How often a commit is tried on top of others' commits: each failure means that another one got through. */
+const REBASES_MAX = 1_000;
+
+/** An append: its actions, and what makes it safe to put on top of commits that came meanwhile. */
+export interface Append {
+  readonly actions: readonly Action[];
+  readonly commitInfo: CommitInfo & { readonly txnId: string };
+  /** What the table is, if this append is its first commit. */
+  readonly metaData: MetaData;
+  /** The transaction version that each application must still have; -1: none yet. */
+  readonly expected: ReadonlyMap<string, number>;
+  /** Throws where the rows may not go into a table with this schema. */
+  readonly checkSchema: (schemaString: string) => void;
+}
+
+/**
+ * The log of one Delta table: JSON commits, each put with "create only", so that of any number of writers exactly
+ * one makes a version.
+ *
+ * Errors: PipelineError "lake.log_damaged", "lake.log_hole", "lake.protocol_unsupported", "lake.schema_mismatch".
+ */
+export class DeltaLog {
+  readonly #store: ObjectStore;
+  readonly #prefix: string;
+  #snapshot: Snapshot = EMPTY_SNAPSHOT;
+
+  /** `table` ends with a slash. */
+  constructor(store: ObjectStore, table: string) {
+    this.#store = store;
+    this.#prefix = `${table}_delta_log/`;
+  }
+
+  /** The newest snapshot that was read. */
+  get snapshot(): Snapshot {
+    return this.#snapshot;
+  }
+
+  /** Reads what others have committed since. */
+  async refresh(): Promise<Snapshot> {
+    if (this.#snapshot.version < 0) return this.#load();
+    const from = this.#snapshot;
+    const builder = new SnapshotBuilder(from);
+    let version = from.version;
+    for (;;) {
+      const actions = await this.#read(version + 1);
+      if (actions === undefined) break;
+      builder.apply(++version, actions);
+    }
+    return version === from.version ? from : this.#adopt(builder.build());
+  }
+
+  /**
+   * Makes rows visible, on top of whatever others append meanwhile.
+   *
+   * "overtaken": another writer has moved one of the expected transactions on, so the plan must be made anew;
+   * nothing was committed. Durable when it resolves with "committed".
+   */
+  async append(append: Append): Promise<"committed" | "overtaken"> {
+    for (let rebase = 0; rebase < REBASES_MAX; rebase++) {
+      const snapshot = this.#snapshot;
+      for (const [appId, version] of append.expected)
+        if ((snapshot.txns.get(appId)?.version ?? -1) !== version) return "overtaken";
+      checkWritable(snapshot);
+      if (snapshot.metaData !== undefined) append.checkSchema(snapshot.metaData.schemaString);
+      if (await this.#tryCommit(snapshot, append)) return "committed";
+    }
+    throw new PipelineError(
+      "store.conflict",
+      `${this.#prefix}: ${REBASES_MAX} commits of others came first`,
+      {
+        hint: "Let fewer programs write to the table.",
+      },
+    );
+  }
+
+  async #tryCommit(snapshot: Snapshot, append: Append): Promise<boolean> {
+    const version = snapshot.version + 1;
+    const head: readonly Action[] =
+      version === 0 ? [{ protocol: PROTOCOL }, { metaData: append.metaData }] : [];
+    const actions = [{ commitInfo: append.commitInfo }, ...head, ...append.actions];
+    const result = await this.#store.put(this.#key(version), formatActions(actions), { ifAbsent: true });
+    if (result === "created") {
+      this.#apply(snapshot, version, actions);
+      return true;
+    }
+    const found = await this.#read(version);
+    if (found === undefined)
+      throw new PipelineError("lake.log_damaged", `${this.#key(version)} was there and is gone`, {
+        hint: "Another program deletes the table's log. Stop it, then look whether the log has a hole.",
+      });
+    this.#apply(snapshot, version, found);
+    // An earlier try of ours may have got through although its answer was lost.
+    return found.some(
+      (action) => "commitInfo" in action && action.commitInfo.txnId === append.commitInfo.txnId,
+    );
+  }
+
+  #apply(snapshot: Snapshot, version: number, actions: readonly Action[]): void {
+    const builder = new SnapshotBuilder(snapshot);
+    builder.apply(version, actions);
+    this.#adopt(builder.build());
+  }
+
+  /** Keeps the newer of two snapshots: several readers may be at work at once. */
+  #adopt(snapshot: Snapshot): Snapshot {
+    if (snapshot.version > this.#snapshot.version) this.#snapshot = snapshot;
+    return this.#snapshot;
+  }
+
+  async #load(): Promise<Snapshot> {
+    const versions: number[] = [];
+    for await (const { key } of this.#store.list(this.#prefix)) {
+      const match = /^(\d{20})\.json$/.exec(key.slice(this.#prefix.length));
+      if (match !== null) versions.push(Number(match[1]));
+    }
+    const hole = versions.findIndex((version, i) => version !== i);
+    if (hole >= 0)
+      throw new PipelineError("lake.log_hole", `${this.#key(hole)} is missing, later commits are there`, {
+        hint: "Restore the object from a backup of the lake; committing on top of the hole would lose rows.",
+      });
+    const builder = new SnapshotBuilder(EMPTY_SNAPSHOT);
+    const commits = concurrently(versions, FETCHES_MAX, (version) => this.#read(version));
+    for await (const [version, actions] of commits) {
+      if (actions === undefined)
+        throw new PipelineError("lake.log_damaged", `${this.#key(version)} was listed and is gone`);
+      builder.apply(version, actions);
+    }
+    return this.#adopt(builder.build());
+  }
+
+  async #read(version: number): Promise<readonly Action[] | undefined> {
+    const key = this.#key(version);
+    const result = await this.#store.get(key);
+    if (result.state !== "found") return undefined;
+    return parseActions(key, new TextDecoder().decode(result.object.body));
+  }
+
+  #key(version: number): string {
+    return `${this.#prefix}${String(version).padStart(VERSION_DIGITS, "0")}.json`;
+  }
+}

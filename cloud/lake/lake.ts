@@ -1,0 +1,194 @@
+import type { Label } from "@sluice/shared/contract/label.ts";
+import { tablePrefix } from "@sluice/shared/contract/lake-key.ts";
+import type { Prediction } from "@sluice/shared/contract/prediction.ts";
+import type { ReadingBlock } from "@sluice/shared/contract/reading.ts";
+import { type Stream, STREAMS } from "@sluice/shared/contract/stream.ts";
+import type { StoredVector } from "@sluice/shared/contract/vector.ts";
+import type { Clock } from "@sluice/shared/runtime/clock.ts";
+import { PipelineError } from "@sluice/shared/runtime/errors.ts";
+import type { Log } from "@sluice/shared/runtime/log.ts";
+import type { ObjectStore } from "@sluice/shared/store/object-store.ts";
+import { FileCache } from "./cache.ts";
+import { Catalog, type Session } from "./catalog.ts";
+import type { CommitReport } from "./commit-report.ts";
+import { Committer } from "./committer.ts";
+import { DeltaLog } from "./delta-log.ts";
+import type { Snapshot } from "./delta-snapshot.ts";
+import { parseStats } from "./delta-stats.ts";
+import type { LakeSettings } from "./settings.ts";
+import { askReadOnly, SqlEngine, type SqlResult } from "./sql.ts";
+import { readPredictions, readStoredVectors, type StoredQuery } from "./stored-rows.ts";
+import {
+  readLabels,
+  type ReadingQuery,
+  readReadings,
+  readVectors,
+  type VectorQuery,
+  type VectorTable,
+} from "./vectors.ts";
+
+/** A table's newest version; version -1 is a table without a commit. */
+export interface TableInfo {
+  readonly name: Stream;
+  readonly version: number;
+  readonly files: number;
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+export interface LakeOptions {
+  readonly store: ObjectStore;
+  readonly settings: LakeSettings;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+interface Parts {
+  readonly settings: LakeSettings;
+  readonly logs: Readonly<Record<Stream, DeltaLog>>;
+  readonly committer: Committer;
+  readonly cache: FileCache;
+  readonly engine: SqlEngine;
+  readonly catalog: Catalog;
+}
+
+/**
+ * The tables of the lake: what has landed goes in by `commitLanding`, everything else reads.
+ *
+ * Every read sees the newest commit of each table that it names. Errors: those of the store, of the logs ("lake.…"),
+ * of the cache ("lake.cache_…", "lake.file_…") and of queries ("sql.…").
+ */
+export class Lake {
+  readonly #parts: Parts;
+  /** Vectors by view hash, at a version of the features table. */
+  #vectorCounts: { readonly version: number; readonly byView: ReadonlyMap<string, number> } | undefined;
+  readonly #infos = new WeakMap<Snapshot, TableInfo>();
+
+  static async open({ store, settings, clock, log }: LakeOptions): Promise<Lake> {
+    const logOf = (stream: Stream): DeltaLog => new DeltaLog(store, tablePrefix(stream));
+    const logs = {
+      readings: logOf("readings"),
+      features: logOf("features"),
+      predictions: logOf("predictions"),
+      labels: logOf("labels"),
+      quarantine: logOf("quarantine"),
+    };
+    const { commitBytesMax, landingGraceMs, memoryLimitMb, cacheDir, cacheBytesMax } = settings;
+    const committer = new Committer({ store, logs, commitBytesMax, landingGraceMs, clock, log });
+    const cache = await FileCache.open({ store, dir: cacheDir, bytesMax: cacheBytesMax, clock });
+    const { filesDir, spillDir } = cache;
+    const engine = await SqlEngine.open({ filesDir, spillDir, memoryLimitMb });
+    const catalog = await Catalog.open({ store, logs, cache, engine });
+    return new Lake({ settings, logs, committer, cache, engine, catalog });
+  }
+
+  private constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** One pass over everything that has landed. */
+  commitLanding(): Promise<CommitReport> {
+    return this.#parts.committer.run();
+  }
+
+  /** Answers one statement that only reads. Throws PipelineError "sql.invalid" and "sql.too_large". */
+  async sql(query: string): Promise<SqlResult> {
+    const { settings } = this.#parts;
+    const ask = (): Promise<SqlResult> =>
+      this.#with(Catalog.streamsIn(query), ({ connection }) =>
+        askReadOnly(connection, query, settings.resultRowsMax),
+      );
+    try {
+      return await ask();
+    } catch (error) {
+      // Another process that shares the cache may have evicted a file since: it is fetched again.
+      if (error instanceof PipelineError && error.message.startsWith("IO Error")) return ask();
+      throw error;
+    }
+  }
+
+  vectors(query: VectorQuery): Promise<VectorTable> {
+    return this.#with(["features"], ({ connection }) => readVectors(connection, query));
+  }
+
+  labels(query: { readonly knownByUs?: number }): Promise<readonly Label[]> {
+    return this.#with(["labels"], ({ connection }) => readLabels(connection, query));
+  }
+
+  /** Readings of one gateway's epoch in blocks of at most 50,000, ordered by (offset, index). */
+  async *readings(query: ReadingQuery): AsyncGenerator<ReadingBlock> {
+    const session = await this.#parts.catalog.session(["readings"]);
+    try {
+      yield* readReadings(session.connection, query);
+    } finally {
+      session.close();
+    }
+  }
+
+  /** Vectors as a gateway stored them, by their numbers. */
+  vectorsOf(query: StoredQuery): Promise<readonly StoredVector[]> {
+    return this.#with(["features"], ({ connection }) => readStoredVectors(connection, query));
+  }
+
+  /** Predictions as a gateway stored them, by their numbers. */
+  predictions(query: StoredQuery): Promise<readonly Prediction[]> {
+    return this.#with(["predictions"], ({ connection }) => readPredictions(connection, query));
+  }
+
+  /** How many vectors of a view the lake has, every revision counted. Looks into files only after a commit. */
+  async vectorCount(viewHash: string): Promise<number> {
+    const { version } = await this.#parts.logs.features.refresh();
+    if (this.#vectorCounts?.version !== version) {
+      const byView = await this.#with(["features"], async ({ connection }) => {
+        const reader = await connection.runAndReadAll(
+          "SELECT view_hash, count(*) FROM features GROUP BY view_hash",
+        );
+        return new Map(reader.getRows().map(([hash, count]) => [String(hash), Number(count)]));
+      });
+      this.#vectorCounts = { version, byView };
+    }
+    return this.#vectorCounts.byView.get(viewHash) ?? 0;
+  }
+
+  async labelCount(): Promise<number> {
+    return this.#info("labels", await this.#parts.logs.labels.refresh()).rows;
+  }
+
+  /** All tables, from their logs alone. */
+  tables(): Promise<readonly TableInfo[]> {
+    return Promise.all(
+      STREAMS.map(async (stream) => this.#info(stream, await this.#parts.logs[stream].refresh())),
+    );
+  }
+
+  async close(): Promise<void> {
+    this.#parts.catalog.close();
+    this.#parts.engine.close();
+    await this.#parts.cache.close();
+  }
+
+  async #with<T>(streams: readonly Stream[], work: (session: Session) => Promise<T>): Promise<T> {
+    const session = await this.#parts.catalog.session(streams);
+    try {
+      return await work(session);
+    } finally {
+      session.close();
+    }
+  }
+
+  #info(name: Stream, snapshot: Snapshot): TableInfo {
+    const known = this.#infos.get(snapshot);
+    if (known !== undefined) return known;
+    const files = [...snapshot.files.values()];
+    const info = {
+      name,
+      version: snapshot.version,
+      files: files.length,
+      rows: files.reduce((sum, file) => sum + (parseStats(file.stats)?.numRecords ?? 0), 0),
+      bytes: files.reduce((sum, file) => sum + file.size, 0),
+    };
+    // The empty snapshot is one for all tables.
+    if (snapshot.version >= 0) this.#infos.set(snapshot, info);
+    return info;
+  }
+}

@@ -1,0 +1,255 @@
+import type { DuckDBConnection, DuckDBResult } from "@duckdb/node-api";
+import type { Label } from "@sluice/shared/contract/label.ts";
+import type { ReadingBlock, Series } from "@sluice/shared/contract/reading.ts";
+import { CLOCKS } from "@sluice/shared/contract/reading.ts";
+import { assert } from "@sluice/shared/runtime/assert.ts";
+import { quoteText } from "./views.ts";
+
+/**
+ * Feature vectors of one view by column, every revision that the lake knows, in any order.
+ *
+ * All arrays have one entry per vector; `values` is row-major with one column per feature of the view, NaN where the
+ * feature has no value. Times are whole microseconds since the epoch, UTC; windows are half-open.
+ */
+export interface VectorTable {
+  readonly gateway: readonly string[];
+  readonly epoch: readonly string[];
+  readonly seq: Float64Array;
+  readonly device: readonly string[];
+  readonly windowStartUs: Float64Array;
+  readonly windowEndUs: Float64Array;
+  readonly revision: Float64Array;
+  /** When the vector could first be known. */
+  readonly closedAtUs: Float64Array;
+  readonly readingCount: Float64Array;
+  readonly values: Float64Array;
+}
+
+export interface VectorQuery {
+  readonly viewHash: string;
+  /** Windows that end after `fromUs` and begin before `toUs`. */
+  readonly fromUs?: number;
+  readonly toUs?: number;
+  /** Only what was known by then. */
+  readonly knownByUs?: number;
+}
+
+/** Which readings: one gateway's in one epoch, from a message offset on. */
+export interface ReadingQuery {
+  readonly gateway: string;
+  readonly epoch: string;
+  readonly fromOffset: number;
+}
+
+/** Readings of a block: 50,000 are 2.2 MB of columns. */
+const BLOCK_READINGS_MAX = 50_000;
+
+/** An exact time as a double: microseconds since the epoch. */
+export const micros = (column: string): string => `epoch_us("${column}")::DOUBLE`;
+
+/** A bound of a comparison. Infinite bounds hold always. */
+export const isoBound = (us: number): string =>
+  us === Infinity
+    ? "'infinity'::TIMESTAMPTZ"
+    : us === -Infinity
+      ? "'-infinity'::TIMESTAMPTZ"
+      : `make_timestamptz(${Math.round(us)})`;
+
+/** Reads the vectors of a view. Each number goes from the engine's column into its array, no row is made. */
+export async function readVectors(connection: DuckDBConnection, query: VectorQuery): Promise<VectorTable> {
+  const { viewHash, fromUs = -Infinity, toUs = Infinity, knownByUs = Infinity } = query;
+  const from = `FROM features WHERE view_hash = ${quoteText(viewHash)}
+    AND window_end > ${isoBound(fromUs)} AND window_start < ${isoBound(toUs)} AND closed_at <= ${isoBound(knownByUs)}`;
+  const [count = 0, width = 0] = await numbersOf(
+    connection,
+    `SELECT count(*), coalesce(max(len("values")), 0) ${from}`,
+  );
+  const numbers = ["seq", "revision", "reading_count"].map((name) => `"${name}"::DOUBLE`);
+  const times = ["window_start", "window_end", "closed_at"].map(micros);
+  const values = Array.from({ length: width }, (_, i) => `coalesce("values"[${i + 1}], 'nan'::DOUBLE)`);
+  const result = await connection.stream(
+    `SELECT gateway, epoch, device, ${[...numbers, ...times, ...values].join(", ")} ${from}`,
+  );
+  const column = (): Float64Array => new Float64Array(count);
+  const [seq, revision, readingCount] = [column(), column(), column()];
+  const [windowStartUs, windowEndUs, closedAtUs] = [column(), column(), column()];
+  const table = {
+    gateway: new Array<string>(count),
+    epoch: new Array<string>(count),
+    device: new Array<string>(count),
+    values: new Float64Array(count * width),
+  };
+  const texts = [table.gateway, table.epoch, table.device];
+  const columns = [seq, revision, readingCount, windowStartUs, windowEndUs, closedAtUs];
+  const names = new Map<string, string>();
+  for await (const { at, rows, chunk } of chunksOf(result)) {
+    texts.forEach((target, c) => fillTexts(chunk, c, { target, at, names }));
+    columns.forEach((target, c) => fillNumbers(chunk, 3 + c, { target, at, step: 1 }));
+    for (let i = 0; i < width; i++)
+      fillNumbers(chunk, 9 + i, { target: table.values, at: at * width + i, step: width });
+    assert(at + rows <= count, "a query sees one version of a table");
+  }
+  return { ...table, seq, revision, readingCount, windowStartUs, windowEndUs, closedAtUs };
+}
+
+/** Reads the labels known by then, in the order in which they became known. */
+export async function readLabels(
+  connection: DuckDBConnection,
+  { knownByUs = Infinity }: { readonly knownByUs?: number },
+): Promise<readonly Label[]> {
+  const reader = await connection.runAndReadAll(
+    `SELECT "offset"::DOUBLE, device, ${micros("from")}, ${micros("to")}, label, author, note, ${micros("known_at")}
+     FROM labels WHERE known_at <= ${isoBound(knownByUs)} ORDER BY known_at, gateway, epoch, "offset"`,
+  );
+  return reader.getRows().map(([offset, device, from, to, label, author, note, knownAt]) => ({
+    offset: Number(offset),
+    device: String(device),
+    fromUs: Number(from),
+    toUs: Number(to),
+    label: String(label),
+    author: String(author),
+    note: String(note),
+    knownAtUs: Number(knownAt),
+  }));
+}
+
+/** Reads readings in blocks of at most 50,000, ordered by (offset, index). All blocks have one list of series. */
+export async function* readReadings(
+  connection: DuckDBConnection,
+  { gateway, epoch, fromOffset }: ReadingQuery,
+): AsyncGenerator<ReadingBlock> {
+  const where = `gateway = ${quoteText(gateway)} AND epoch = ${quoteText(epoch)} AND "offset" >= ${Math.round(fromOffset)}`;
+  // Names are decoded once per series and not once per reading.
+  await connection.run(
+    `CREATE OR REPLACE TEMP TABLE series AS SELECT row_number() OVER () - 1 AS id, * FROM (
+       SELECT DISTINCT device, device_type, metric, unit FROM readings WHERE ${where} ORDER BY ALL)`,
+  );
+  const reader = await connection.runAndReadAll(
+    "SELECT device, device_type, metric, unit FROM series ORDER BY id",
+  );
+  const series = reader.getRows().map(([device, deviceType, metric, unit]): Series => ({
+    device: String(device),
+    deviceType: String(deviceType),
+    metric: String(metric),
+    unit: typeof unit === "string" ? unit : undefined,
+  }));
+  const clocks = CLOCKS.map((clock, i) => `WHEN ${quoteText(clock)} THEN ${i}`).join(" ");
+  const result = await connection.stream(
+    `SELECT series.id::DOUBLE, r."offset"::DOUBLE, r."index"::DOUBLE, ${micros("measured_at")}, ${micros("received_at")},
+       r."value", (CASE r.clock ${clocks} END)::DOUBLE
+     FROM readings AS r JOIN series ON r.device = series.device AND r.device_type = series.device_type
+       AND r.metric = series.metric AND r.unit IS NOT DISTINCT FROM series.unit
+     WHERE ${where} ORDER BY r."offset", r."index"`,
+  );
+  let block = new BlockBuilder(series);
+  for await (const { chunk, rows } of chunksOf(result)) {
+    if (!block.hasRoom(rows)) {
+      yield block.build();
+      block = new BlockBuilder(series);
+    }
+    block.append(chunk, rows);
+  }
+  if (!block.isEmpty) yield block.build();
+}
+
+/** A block while chunks are copied into it. */
+class BlockBuilder {
+  readonly #series: readonly Series[];
+  readonly #seriesIndex = new Uint32Array(BLOCK_READINGS_MAX);
+  readonly #offset = new Float64Array(BLOCK_READINGS_MAX);
+  readonly #index = new Uint32Array(BLOCK_READINGS_MAX);
+  readonly #measuredAtUs = new Float64Array(BLOCK_READINGS_MAX);
+  readonly #receivedAtUs = new Float64Array(BLOCK_READINGS_MAX);
+  readonly #value = new Float64Array(BLOCK_READINGS_MAX);
+  readonly #clock = new Uint8Array(BLOCK_READINGS_MAX);
+  #count = 0;
+
+  constructor(series: readonly Series[]) {
+    this.#series = series;
+  }
+
+  get isEmpty(): boolean {
+    return this.#count === 0;
+  }
+
+  hasRoom(rows: number): boolean {
+    return this.#count + rows <= BLOCK_READINGS_MAX;
+  }
+
+  append(chunk: Chunk, rows: number): void {
+    const at = this.#count;
+    const targets = [this.#seriesIndex, this.#offset, this.#index, this.#measuredAtUs, this.#receivedAtUs];
+    [...targets, this.#value, this.#clock].forEach((target, c) =>
+      fillNumbers(chunk, c, { target, at, step: 1 }),
+    );
+    this.#count += rows;
+  }
+
+  build(): ReadingBlock {
+    const count = this.#count;
+    return {
+      count,
+      series: this.#series,
+      seriesIndex: this.#seriesIndex.subarray(0, count),
+      offset: this.#offset.subarray(0, count),
+      index: this.#index.subarray(0, count),
+      measuredAtUs: this.#measuredAtUs.subarray(0, count),
+      receivedAtUs: this.#receivedAtUs.subarray(0, count),
+      value: this.#value.subarray(0, count),
+      clock: this.#clock.subarray(0, count),
+    };
+  }
+}
+
+type Chunk = NonNullable<Awaited<ReturnType<DuckDBResult["fetchChunk"]>>>;
+
+async function* chunksOf(
+  result: DuckDBResult,
+): AsyncGenerator<{ readonly at: number; readonly rows: number; readonly chunk: Chunk }> {
+  let at = 0;
+  for (;;) {
+    const chunk = await result.fetchChunk();
+    const rows = chunk?.rowCount ?? 0;
+    if (chunk === null || rows === 0) return;
+    yield { at, rows, chunk };
+    at += rows;
+  }
+}
+
+function fillNumbers(
+  chunk: Chunk,
+  column: number,
+  to: {
+    readonly target: Float64Array | Uint32Array | Uint8Array;
+    readonly at: number;
+    readonly step: number;
+  },
+): void {
+  const vector = chunk.getColumnVector(column);
+  const rows = chunk.rowCount;
+  for (let row = 0, place = to.at; row < rows; row++, place += to.step) {
+    const value = vector.getItem(row);
+    assert(typeof value === "number", "the query makes doubles");
+    to.target[place] = value;
+  }
+}
+
+/** Equal names become one string, so that a million rows keep a few. */
+function fillTexts(
+  chunk: Chunk,
+  column: number,
+  to: { readonly target: string[]; readonly at: number; readonly names: Map<string, string> },
+): void {
+  const vector = chunk.getColumnVector(column);
+  for (let row = 0; row < chunk.rowCount; row++) {
+    const text = String(vector.getItem(row));
+    const known = to.names.get(text);
+    if (known === undefined) to.names.set(text, text);
+    to.target[to.at + row] = known ?? text;
+  }
+}
+
+async function numbersOf(connection: DuckDBConnection, query: string): Promise<readonly number[]> {
+  const reader = await connection.runAndReadAll(query);
+  return (reader.getRows()[0] ?? []).map(Number);
+}

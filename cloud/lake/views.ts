@@ -1,0 +1,83 @@
+import type { FeatureView } from "@sluice/shared/contract/feature-view.ts";
+import type { Stream } from "@sluice/shared/contract/stream.ts";
+import type { Column, ColumnType } from "@sluice/shared/contract/table.ts";
+import { fileColumns, PARTITION_COLUMN } from "./delta-schema.ts";
+
+const SQL_TYPE: Readonly<Record<ColumnType, string>> = {
+  string: "VARCHAR",
+  integer: "INTEGER",
+  long: "BIGINT",
+  double: "DOUBLE",
+  boolean: "BOOLEAN",
+  binary: "BLOB",
+  timestamp: "TIMESTAMP WITH TIME ZONE",
+  "array<double>": "DOUBLE[]",
+  "array<string>": "VARCHAR[]",
+};
+
+/** The view that has one row per feature and vector. */
+export const FEATURE_VALUES = "feature_values";
+
+export const quoteName = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+export const quoteText = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+
+const typed = ({ name, type }: Column): readonly [name: string, type: string] => [
+  quoteName(name),
+  SQL_TYPE[type],
+];
+
+const columnsOf = (stream: Stream): readonly (readonly [name: string, type: string])[] => [
+  ...fileColumns(stream).map(typed),
+  [quoteName(PARTITION_COLUMN), "DATE"],
+];
+
+/** The columns of a table with their types and no row. */
+const emptySelect = (stream: Stream, condition: string): string =>
+  `SELECT ${columnsOf(stream)
+    .map(([name, type]) => `NULL::${type} AS ${name}`)
+    .join(", ")} WHERE ${condition}`;
+
+/**
+ * A table as a view over its files: all its columns with their types, also where there is no file yet or a column
+ * came later than some files (it reads as NULL there). The day of a file is in its path (`date=2026-11-21/`).
+ */
+export function tableView(stream: Stream, paths: readonly string[]): string {
+  const empty = emptySelect(stream, "false");
+  if (paths.length === 0) return create(stream, empty);
+  const columns = columnsOf(stream).map(([name, type]) => `CAST(${name} AS ${type}) AS ${name}`);
+  const files = `read_parquet([${paths.map(quoteText).join(", ")}], union_by_name = true, hive_partitioning = true, hive_types = {${quoteName(PARTITION_COLUMN)}: DATE})`;
+  return create(
+    stream,
+    `SELECT ${columns.join(", ")} FROM (${empty} UNION ALL BY NAME SELECT * FROM ${files})`,
+  );
+}
+
+/** A table that no question has named yet: its columns can be described, its rows cannot be read. */
+export function unloadedView(stream: Stream): string {
+  const problem = `write the name ${stream} in the query: a table is loaded when its name is seen there`;
+  return create(stream, emptySelect(stream, `error(${quoteText(problem)}) IS NULL AND random() < 2`));
+}
+
+/**
+ * The features by name: one row per vector and feature. A feature of a view whose definition is not in the lake is
+ * named by its place: `#1`, `#2`, …
+ */
+export function featureValuesView(views: ReadonlyMap<string, FeatureView>): string {
+  const rows = [...views].flatMap(([hash, view]) =>
+    view.features.map(({ name }, i) => `(${quoteText(hash)}, ${i + 1}, ${quoteText(name)})`),
+  );
+  const names =
+    rows.length === 0
+      ? "SELECT NULL::VARCHAR AS view_hash, NULL::BIGINT AS position, NULL::VARCHAR AS feature WHERE false"
+      : `SELECT * FROM (VALUES ${rows.join(", ")}) AS names(view_hash, position, feature)`;
+  return create(
+    FEATURE_VALUES,
+    `SELECT gateway, epoch, device, "view", vectors.view_hash, window_start, window_end, revision,
+       coalesce(names.feature, '#' || vectors.position) AS feature, "value"
+     FROM (SELECT *, unnest("values") AS "value", generate_subscripts("values", 1) AS position FROM features) AS vectors
+     LEFT JOIN (${names}) AS names ON names.view_hash = vectors.view_hash AND names.position = vectors.position`,
+  );
+}
+
+const create = (name: string, select: string): string =>
+  `CREATE OR REPLACE VIEW ${quoteName(name)} AS ${select}`;
