@@ -104,6 +104,19 @@ test("a late reading revises the windows that still can be and is counted for th
   expect(engine.counters()).toMatchObject({ late: 1, lateBeyondCorrection: 1 });
 });
 
+test("of several windows, one that is just final is not revised", () => {
+  const { engine, said } = run(at(0, 299, 350, 250), { correctionMs: 50 });
+  expect(said).toEqual(["p1 0-300 r0: 2"]);
+  expect(engine.counters()).toMatchObject({ late: 0, lateBeyondCorrection: 1 });
+});
+
+test("a reading just at the watermark is not late", () => {
+  const lateness: Window = { ...TUMBLING, allowedLatenessMs: 100 };
+  const { engine, said } = run(at(200, 100, 300), lateness);
+  expect(said).toEqual(["p1 100-200 r0: 1"]);
+  expect(engine.counters()).toMatchObject({ lateBeyondCorrection: 0 });
+});
+
 test("a late reading from before everything that the device sent is counted", () => {
   expect(run(at(500, 700, 20), TUMBLING).engine.counters()).toMatchObject({ lateBeyondCorrection: 1 });
 });
