@@ -76,6 +76,7 @@ export class PipelineHost {
         routes: settings.decode.routes,
         contracts: settings.decode.contracts,
         limits: settings.decode,
+        ignoredTopics: settings.decode.ignoredTopics,
       }),
       inference: this.#inference,
       views: settings.features.views,

@@ -8,7 +8,15 @@ import type { Observation } from "./demo/observation.ts";
 import { choosePort } from "./demo/ports.ts";
 import { Program, runToEnd } from "./demo/program.ts";
 import { type DemoPlaces, writeSettings } from "./demo/settings-files.ts";
-import { dueAction, FAILING_PUMP, freshStory, parseStory, reachedSteps, STEPS, type StoryState } from "./demo/story.ts";
+import {
+  dueAction,
+  FAILING_PUMP,
+  freshStory,
+  parseStory,
+  reachedSteps,
+  STEPS,
+  type StoryState,
+} from "./demo/story.ts";
 import { renderFrame } from "./demo/view.ts";
 import { Watch } from "./demo/watch.ts";
 
@@ -284,7 +292,8 @@ function plantArguments({ dir, mqttPort }: DemoPlaces, seed: number): string[] {
     String(seed),
     "--state",
     join(dir, "plant.json"),
-    "--control",
+    "--wait",
+    "60",
   ];
 }
 

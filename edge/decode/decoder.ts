@@ -12,6 +12,7 @@ import { decodeLabel } from "./label.ts";
 import { QuarantineLog } from "./quarantine-log.ts";
 import { ReadingColumns } from "./reading-columns.ts";
 import { checkRoutes, Router, type RouteSettings } from "./routes.ts";
+import { matchTopic, parseTopicFilter, type TopicFilter } from "./topic-filter.ts";
 import { explainValue, type Refusal } from "./validate.ts";
 
 /** What a message and its times must keep to. */
@@ -25,6 +26,8 @@ export interface DecoderOptions {
   readonly routes: readonly RouteSettings[];
   readonly contracts: readonly DeviceContract[];
   readonly limits: DecodeLimits;
+  /** Topic filters whose messages are no readings: counted, nothing else. */
+  readonly ignoredTopics?: readonly string[];
 }
 
 export interface Decoded {
@@ -46,12 +49,13 @@ export interface Decoded {
 export class Decoder {
   readonly #devices: Devices;
   readonly #limits: DecodeLimits;
+  readonly #ignored: readonly TopicFilter[];
   readonly #columns = new ReadingColumns();
   readonly #quarantine = new QuarantineLog();
   readonly #values: MessageValues;
 
   /** Throws PipelineError "config.invalid" where routes and contracts do not go together. */
-  constructor({ routes, contracts, limits }: DecoderOptions) {
+  constructor({ routes, contracts, limits, ignoredTopics = [] }: DecoderOptions) {
     const issues = checkRoutes(routes, contracts);
     if (issues.length > 0)
       throw new PipelineError(
@@ -61,12 +65,18 @@ export class Decoder {
       );
     this.#devices = new Devices(new Router(routes), contracts);
     this.#limits = limits;
+    this.#ignored = ignoredTopics.map(requireFilter);
     this.#values = new MessageValues(this.#columns, this.#quarantine, limits);
   }
 
   decode(messages: readonly RawMessage[]): Decoded {
     const labels: Label[] = [];
+    let ignored = 0;
     for (const message of messages) {
+      if (this.#ignored.some((filter) => matchTopic(filter, message.topic) !== undefined)) {
+        ignored++;
+        continue;
+      }
       const refusal =
         message.topic === LABEL_TOPIC ? this.#decodeLabel(message, labels) : this.#decodeReadings(message);
       if (refusal !== undefined) this.#quarantine.refuse(0, refusal);
@@ -78,6 +88,7 @@ export class Decoder {
       messages: messages.length,
       readings: readings.count,
       labels: labels.length,
+      ignored,
       quarantined: 0,
     };
     for (const [reason, count] of counts) {
@@ -124,6 +135,14 @@ export class Decoder {
       detail: `The payload has ${payloadBytes} bytes; at most ${payloadBytesMax} are decoded.`,
     };
   }
+}
+
+function requireFilter(text: string): TopicFilter {
+  const filter = parseTopicFilter(text);
+  if (typeof filter !== "string") return filter;
+  throw new PipelineError("config.invalid", `decode.ignoredTopics: "${text}": ${filter}`, {
+    hint: "Correct the topic filter in the settings.",
+  });
 }
 
 /** Takes the values of one message at a time and sorts good from bad. */

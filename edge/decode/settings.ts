@@ -50,6 +50,13 @@ export const decodeSettingsSchema = z
       .max(1_000)
       .describe("Which topics are read and how; the first route that matches a topic takes it.")
       .meta({ examples: [SAMPLE_ROUTES] }),
+    /** Topics whose messages are for other subscribers: stored and passed on, but no readings. */
+    ignoredTopics: z
+      .array(z.string().min(1).max(1_024))
+      .max(1_000)
+      .default([])
+      .describe("Topics whose messages are for other subscribers: stored and passed on, but no readings.")
+      .meta({ examples: [["plant/control"]] }),
     /** What each device type promises to send; what breaks the promise goes to quarantine. */
     contracts: z
       .array(deviceContractSchema)

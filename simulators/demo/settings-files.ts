@@ -62,9 +62,10 @@ function gatewaySettings({ mqttPort, gatewayStatusPort }: DemoPlaces): object {
         {
           topic: "plant/{device}/telemetry",
           deviceType: "pump",
-          payload: { kind: "json", time: { field: "ts", unit: "ms" } },
+          payload: { format: "json", time: { path: "ts", unit: "ms" } },
         },
       ],
+      ignoredTopics: ["plant/control"],
       contracts: [
         {
           deviceType: "pump",
