@@ -14,7 +14,7 @@ export interface GroupCommitStats {
   readonly messages: number;
   readonly groups: number;
   readonly failedGroups: number;
-  /** Messages refused because too much was waiting for the disk. */
+  /** Messages refused because too much was waiting for the disk, or because they can never be stored. */
   readonly refused: number;
   readonly waitingBytes: number;
 }
@@ -45,8 +45,23 @@ export class GroupCommit {
     this.#options = options;
   }
 
+  /**
+   * Takes a message; `settled` is called once, with undefined when it is synced. The errors: "buffer.full" where too
+   * much waits, "buffer.message_invalid" where it can never be stored, or whatever its group failed with.
+   */
   put(message: IncomingMessage, settled: Settled): void {
     const { groupBytesMax, waitingBytesMax } = this.#options.limits;
+    if (messageBytes(message) > waitingBytesMax) {
+      this.#refused++;
+      settled(
+        new PipelineError(
+          "buffer.message_invalid",
+          `a message of ${message.payload.length} bytes does not fit`,
+          { hint: `Raise buffer.waitingBytesMax, now ${waitingBytesMax}, or send less at once.` },
+        ),
+      );
+      return;
+    }
     if (this.#waitingBytes() + messageBytes(message) > waitingBytesMax) {
       this.#refused++;
       settled(
@@ -58,7 +73,13 @@ export class GroupCommit {
     }
     if (this.#writer.count > 0 && this.#writer.byteLength + messageBytes(message) > groupBytesMax)
       this.#close();
-    this.#writer.append(message);
+    try {
+      this.#writer.append(message);
+    } catch (error) {
+      this.#refused++;
+      settled(asError(error)); // It can never be stored; what else is in the group goes on.
+      return;
+    }
     this.#waiting.push(settled);
     this.#messages++;
     this.#schedule();
@@ -124,7 +145,9 @@ export class GroupCommit {
       return undefined;
     } catch (error) {
       this.#failedGroups++;
-      return error instanceof Error ? error : new Error(String(error));
+      return asError(error);
     }
   }
 }
+
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

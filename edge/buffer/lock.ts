@@ -1,8 +1,7 @@
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import Database from "better-sqlite3";
-import { sqliteError } from "./sqlite-file.ts";
+import { makeFolder, sqliteError } from "./sqlite-file.ts";
 
 /**
  * Takes the buffer for this process; returns what gives it back.
@@ -11,14 +10,7 @@ import { sqliteError } from "./sqlite-file.ts";
  * PipelineError "buffer.locked" where another gateway has it, "buffer.unwritable" where the folder cannot be used.
  */
 export function lockBuffer(dir: string): () => void {
-  try {
-    mkdirSync(dir, { recursive: true });
-  } catch (cause) {
-    throw new PipelineError("buffer.unwritable", `the folder ${dir} cannot be made`, {
-      cause,
-      hint: "Give the gateway's user the right to write in buffer.dir.",
-    });
-  }
+  makeFolder(dir);
   let file: Database.Database | undefined;
   try {
     file = new Database(join(dir, "lock.db"), { timeout: 0 });

@@ -1,4 +1,3 @@
-import { crc32 } from "node:zlib";
 import type { IncomingMessage } from "@sluice/shared/contract/message.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 
@@ -18,7 +17,8 @@ const FIRST_BYTES = 65_536;
 const STRING_BYTES_MAX = 65_535;
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+/** MQTT 3.1.1 §1.5.3: a byte order mark is a character of the string, never stripped. */
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** The most bytes that a message takes in a group. */
 export const messageBytes = (message: IncomingMessage): number =>
@@ -39,20 +39,16 @@ export class GroupWriter {
     return this.#end;
   }
 
+  /** Throws PipelineError "buffer.message_invalid" and keeps nothing of a message that does not fit the format. */
   append(message: IncomingMessage): void {
+    if (message.client.length > STRING_BYTES_MAX || message.topic.length > STRING_BYTES_MAX)
+      throw tooLong(message.client.length, message.topic.length); // Before memory is taken for it.
     this.#reserve(messageBytes(message));
     const start = this.#end;
     const bodyStart = start + RECORD_BYTES;
     const client = encoder.encodeInto(message.client, this.#bytes.subarray(bodyStart)).written;
     const topic = encoder.encodeInto(message.topic, this.#bytes.subarray(bodyStart + client)).written;
-    if (client > STRING_BYTES_MAX || topic > STRING_BYTES_MAX)
-      throw new PipelineError(
-        "buffer.message_invalid",
-        `a client id of ${client} or a topic of ${topic} bytes`,
-        {
-          hint: `At most ${STRING_BYTES_MAX} bytes each.`,
-        },
-      );
+    if (client > STRING_BYTES_MAX || topic > STRING_BYTES_MAX) throw tooLong(client, topic);
     this.#bytes.set(message.payload, bodyStart + client + topic);
     const view = this.#view;
     view.setUint8(start, message.qos | (message.dup ? 4 : 0) | (message.retain ? 8 : 0));
@@ -118,8 +114,15 @@ export function decodeGroup(bytes: Uint8Array): IncomingMessage[] {
   return messages;
 }
 
-/** The checksum that is stored beside a group. */
-export const groupChecksum = (bytes: Uint8Array): number => crc32(bytes);
+function tooLong(client: number, topic: number): PipelineError {
+  return new PipelineError(
+    "buffer.message_invalid",
+    `a client id of ${client} or a topic of ${topic} bytes`,
+    {
+      hint: `At most ${STRING_BYTES_MAX} bytes each.`,
+    },
+  );
+}
 
 function damaged(how: string): PipelineError {
   return new PipelineError("buffer.group_damaged", `a group of messages cannot be read: ${how}`);

@@ -20,6 +20,11 @@ export class RedeliveryFilter {
     return message.dup && message.qos > 0 && this.#hashes.get(key(message)) === hash(message);
   }
 
+  /** Whether a message with this client and packet identifier is remembered, the same or another. */
+  knows(message: IncomingMessage): boolean {
+    return this.#hashes.has(key(message));
+  }
+
   /** Remembers a stored message; it replaces an older one with the same packet identifier, which is done with. */
   remember(message: IncomingMessage): void {
     if (message.qos === 0 || this.#entriesMax === 0) return;

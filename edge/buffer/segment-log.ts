@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { IncomingMessage, RawMessage } from "@sluice/shared/contract/message.ts";
 import { present } from "@sluice/shared/runtime/assert.ts";
@@ -7,8 +7,8 @@ import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { Log } from "@sluice/shared/runtime/log.ts";
 import { decodeGroup, GroupWriter } from "./message-group.ts";
 import { RedeliveryFilter } from "./redelivery-filter.ts";
-import { Segment, type StoredGroup } from "./segment.ts";
-import { sqliteError, syncFolder } from "./sqlite-file.ts";
+import { type GroupRange, Segment, type StoredGroup } from "./segment.ts";
+import { makeFolder, setAside, syncFolder } from "./sqlite-file.ts";
 
 export interface SegmentLogOptions {
   readonly dir: string;
@@ -37,18 +37,27 @@ export interface Damage {
 }
 
 const SEGMENT_NAME = /^segment-(\d{16})\.db$/;
+/** Failures that do not pass: reading goes on behind them. */
+const DAMAGE: ReadonlySet<string> = new Set(["buffer.damaged", "buffer.group_damaged"]);
+
 const segmentName = (offset: number): string => `segment-${String(offset).padStart(16, "0")}.db`;
 
 /**
  * The raw messages of a gateway: an append-only log of groups in segment files, the durability boundary.
  *
  * `append` returns when the group is synced. Offsets only grow; those that anything was derived from are never used
- * again. A damaged file is set aside under another name and reported, and the log goes on in a new one. Delivered
- * segments are removed whole. A redelivery of a stored message is recognised and not stored again.
+ * again. Damage is contained: a group that is not whole is passed over, a file that is not whole is read as far as it
+ * can be and written to no more, one that cannot be opened is set aside under another name; each is reported, and the
+ * log goes on in a new file. Delivered segments are removed whole, damaged ones set aside. A redelivery of a stored
+ * message is recognised and not stored again.
  */
 export class SegmentLog {
   readonly #options: SegmentLogOptions;
   #segments: Segment[] = [];
+  /** Segments with damage: never written to, never deleted. */
+  readonly #damaged = new Set<Segment>();
+  /** The segment that was read last; the others rest. */
+  #reading: Segment | undefined;
   #nextOffset: number;
   #filter: RedeliveryFilter;
   readonly #damages: Damage[] = [];
@@ -67,16 +76,19 @@ export class SegmentLog {
   /** Opens or makes the log. Throws PipelineError "buffer.unwritable", "buffer.disk_full". */
   static open(options: SegmentLogOptions): SegmentLog {
     const log = new SegmentLog(options);
-    try {
-      mkdirSync(options.dir, { recursive: true });
-    } catch (cause) {
-      throw sqliteError(cause, `cannot make ${options.dir}`);
-    }
+    makeFolder(options.dir);
     const names = readdirSync(options.dir).filter((name) => SEGMENT_NAME.test(name));
     for (const name of names.sort()) log.#openSegment(join(options.dir, name));
-    const end = log.#segments.at(-1)?.endOffset ?? 0;
+    let end = log.#segments[0]?.firstOffset ?? options.floorOffset;
+    for (const segment of log.#segments) {
+      log.#reportMissing(segment.path, end, segment.firstOffset);
+      end = Math.max(end, segment.endOffset);
+    }
+    log.#reportMissing(options.dir, end, options.floorOffset);
     log.#nextOffset = Math.max(options.floorOffset, end);
-    if (log.#segments.length === 0) log.#rotate();
+    const newest = log.#segments.at(-1);
+    // So that a gap is always between two files.
+    if (newest === undefined || log.#damaged.has(newest) || end < options.floorOffset) log.#rotate();
     log.#rebuildFilter();
     return log;
   }
@@ -98,11 +110,7 @@ export class SegmentLog {
   } {
     const messages = decodeGroup(group);
     const fromOffset = this.#nextOffset;
-    const kept = messages.filter((message) => {
-      if (this.#filter.isRedelivery(message)) return false;
-      this.#filter.remember(message);
-      return true;
-    });
+    const kept = this.#withoutRedeliveries(messages);
     const duplicates = messages.length - kept.length;
     if (kept.length > 0) {
       try {
@@ -112,15 +120,30 @@ export class SegmentLog {
           bytes: duplicates === 0 ? group : encode(kept),
         });
       } catch (error) {
-        // What was not stored must not count as stored when it comes again.
         this.#refused += messages.length;
-        this.#rebuildFilter();
         throw error;
       }
       this.#nextOffset += kept.length;
+      for (const message of kept) this.#filter.remember(message); // Only what is on disk may count as stored.
     }
     this.#duplicates += duplicates;
     return { fromOffset, count: kept.length, duplicates };
+  }
+
+  /** The messages that are not stored yet, neither in the log nor earlier in this group. */
+  #withoutRedeliveries(messages: readonly IncomingMessage[]): IncomingMessage[] {
+    const kept: IncomingMessage[] = [];
+    let inGroup: RedeliveryFilter | undefined;
+    for (const message of messages) {
+      if (message.dup) {
+        inGroup ??= filled(this.#options.limits.redeliveryEntriesMax, kept);
+        const filter = inGroup.knows(message) ? inGroup : this.#filter;
+        if (filter.isRedelivery(message)) continue;
+      }
+      kept.push(message);
+      inGroup?.remember(message);
+    }
+    return kept;
   }
 
   #store(group: StoredGroup): void {
@@ -141,9 +164,7 @@ export class SegmentLog {
       this.#newest().append(group, stamp); // Durable from here: SQLite has synced to disk.
     } catch (error) {
       if (!(error instanceof PipelineError) || error.code !== "buffer.damaged") throw error;
-      const damaged = present(this.#segments.pop(), "the newest segment");
-      damaged.close();
-      this.#setAside(damaged.path, damaged.firstOffset, error);
+      this.#retire(this.#newest(), error);
       this.#rotate();
       this.#newest().append(group, stamp);
     }
@@ -177,35 +198,48 @@ export class SegmentLog {
     const last = this.#read;
     if (last !== undefined && offset >= last.first && offset < last.first + last.messages.length) return last;
     for (const segment of this.#segments.slice(this.#segmentIndex(offset))) {
-      for (let wanted = offset; ;) {
-        const group = this.#readGroup(segment, wanted);
-        if (group === undefined) break;
-        if (group.messages !== undefined)
-          return (this.#read = { first: group.first, messages: group.messages });
-        wanted = group.first + group.count;
+      this.#use(segment);
+      for (let wanted = Math.max(offset, segment.firstOffset); wanted < segment.endOffset;) {
+        const range = this.#orDamaged(segment, { first: wanted, end: segment.endOffset }, () =>
+          segment.find(wanted),
+        );
+        this.#reportMissing(segment.path, wanted, range?.first ?? segment.endOffset);
+        if (range === undefined) break;
+        const messages = this.#messagesOf(segment, range);
+        if (messages !== undefined) return (this.#read = { first: range.first, messages });
+        wanted = range.first + range.count;
       }
     }
     return undefined;
   }
 
-  /** The next group of a segment; `messages` is undefined where it is damaged, which is reported once. */
-  #readGroup(
-    segment: Segment,
-    offset: number,
-  ): { first: number; count: number; messages: readonly IncomingMessage[] | undefined } | undefined {
+  #messagesOf(segment: Segment, range: GroupRange): readonly IncomingMessage[] | undefined {
+    return this.#orDamaged(segment, { first: range.first, end: range.first + range.count }, () =>
+      segment.read(range),
+    );
+  }
+
+  /** What is read, or undefined where it is damaged, which is reported. Any other failure is thrown: it may pass. */
+  #orDamaged<T>(segment: Segment, at: { first: number; end: number }, read: () => T): T | undefined {
     try {
-      const group = segment.groupAt(offset);
-      return group === undefined ? undefined : { ...group, messages: decodeGroup(group.bytes) };
+      return read();
     } catch (error) {
-      if (!(error instanceof PipelineError)) throw error;
+      if (!(error instanceof PipelineError) || !DAMAGE.has(error.code)) throw error;
+      this.#damaged.add(segment);
       this.#report({
         file: segment.path,
-        fromOffset: offset,
-        endOffset: undefined,
+        fromOffset: at.first,
+        endOffset: at.end,
         reason: describeError(error),
       });
-      return error.code === "buffer.damaged" ? segment.rangeAfter(offset) : undefined;
+      return undefined;
     }
+  }
+
+  /** Closes the segment that was read before, unless it is still written to. */
+  #use(segment: Segment): void {
+    if (this.#reading !== segment && this.#reading !== this.#newest()) this.#reading?.rest();
+    this.#reading = segment;
   }
 
   /** The segment in which to look for `offset`: the last one that begins at or before it. */
@@ -222,8 +256,9 @@ export class SegmentLog {
     for (;;) {
       const [oldest, next] = this.#segments;
       if (oldest === undefined || next === undefined || next.firstOffset > throughOffset + 1) break;
-      oldest.close();
-      for (const suffix of ["", "-wal", "-shm"]) rmSync(oldest.path + suffix, { force: true });
+      oldest.rest();
+      if (this.#damaged.delete(oldest)) setAside(oldest.path);
+      else for (const suffix of ["", "-wal", "-shm"]) rmSync(oldest.path + suffix, { force: true });
       this.#segments.shift();
       removed = true;
     }
@@ -251,7 +286,7 @@ export class SegmentLog {
   }
 
   close(): void {
-    for (const segment of this.#segments) segment.close();
+    for (const segment of this.#segments) segment.rest();
     this.#segments = [];
   }
 
@@ -260,6 +295,7 @@ export class SegmentLog {
   }
 
   #rotate(): void {
+    this.#segments.at(-1)?.rest();
     this.#segments.push(
       new Segment(join(this.#options.dir, segmentName(this.#nextOffset)), this.#nextOffset),
     );
@@ -267,36 +303,43 @@ export class SegmentLog {
 
   #openSegment(path: string): void {
     const first = Number(SEGMENT_NAME.exec(path.slice(-segmentName(0).length))?.[1]);
-    let segment: Segment | undefined;
+    let segment: Segment;
     try {
       segment = new Segment(path, first);
-      const problems = segment.check();
-      if (problems[0] !== undefined) throw new PipelineError("buffer.damaged", `${path}: ${problems[0]}`);
-      this.#segments.push(segment);
     } catch (error) {
-      segment?.close();
       if (!(error instanceof PipelineError) || error.code !== "buffer.damaged") throw error;
-      this.#setAside(path, first, error);
+      const reason = describeError(error);
+      this.#report({ file: setAside(path), fromOffset: first, endOffset: undefined, reason });
+      return;
     }
+    this.#segments.push(segment);
+    const problems = segment.check();
+    if (problems[0] !== undefined)
+      this.#retire(segment, new PipelineError("buffer.damaged", `${path}: ${problems[0]}`));
+    segment.rest();
   }
 
-  /** Renames a damaged file, so that nobody writes to it and everything left in it can still be saved. */
-  #setAside(path: string, fromOffset: number, error: PipelineError): void {
-    for (const suffix of ["", "-wal", "-shm"])
-      try {
-        renameSync(path + suffix, `${path}.damaged${suffix}`);
-      } catch (cause) {
-        if (suffix === "") throw sqliteError(cause, `cannot set ${path} aside`);
-      }
-    syncFolder(this.#options.dir);
-    this.#report({ file: `${path}.damaged`, fromOffset, endOffset: undefined, reason: describeError(error) });
+  /** Takes the newest segment out of use for writing; what is whole in it can still be read. */
+  #retire(segment: Segment, error: PipelineError): void {
+    const { firstOffset, endOffset } = segment;
+    segment.rest();
+    this.#damaged.add(segment);
+    const isEmpty = endOffset === firstOffset;
+    if (isEmpty) this.#segments.pop(); // Its name is wanted for the next one.
+    const file = isEmpty ? setAside(segment.path) : segment.path;
+    this.#report({ file, fromOffset: firstOffset, endOffset, reason: describeError(error) });
+  }
+
+  #reportMissing(file: string, fromOffset: number, endOffset: number): void {
+    if (fromOffset < endOffset)
+      this.#report({ file, fromOffset, endOffset, reason: "messages that were stored are not there" });
   }
 
   #report(damage: Damage): void {
-    if (
-      this.#damages.some(({ file, fromOffset }) => file === damage.file && fromOffset === damage.fromOffset)
-    )
-      return;
+    const isKnown = this.#damages.some(
+      ({ file, fromOffset }) => file === damage.file && fromOffset === damage.fromOffset,
+    );
+    if (isKnown) return;
     this.#damages.push(damage);
     this.#options.log.error(damage, "messages that were acknowledged are damaged on disk");
   }
@@ -314,6 +357,12 @@ export class SegmentLog {
       offset = last.offset + 1;
     }
   }
+}
+
+function filled(entriesMax: number, messages: readonly IncomingMessage[]): RedeliveryFilter {
+  const filter = new RedeliveryFilter(entriesMax);
+  for (const message of messages) filter.remember(message);
+  return filter;
 }
 
 function encode(messages: readonly IncomingMessage[]): Uint8Array {

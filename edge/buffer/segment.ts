@@ -1,11 +1,12 @@
 import { statSync } from "node:fs";
-import { assert } from "@sluice/shared/runtime/assert.ts";
+import { crc32 } from "node:zlib";
+import type { IncomingMessage } from "@sluice/shared/contract/message.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { Statement } from "better-sqlite3";
-import { groupChecksum } from "./message-group.ts";
+import { decodeGroup } from "./message-group.ts";
 import { openSqlite, type SqliteFile, sqliteError } from "./sqlite-file.ts";
 
-/** One group of messages as stored: offsets [first, first + count). */
+/** A group of messages to be stored: offsets [first, first + count). */
 export interface StoredGroup {
   readonly first: number;
   readonly count: number;
@@ -19,39 +20,54 @@ export interface GroupStamp {
   readonly wallUs: number;
 }
 
-interface GroupRow {
+/** Where a group lies: offsets [first, first + count). */
+export interface GroupRange {
   readonly first: number;
   readonly count: number;
-  readonly checksum: number;
-  readonly body: Buffer;
 }
 
-/** A segment: one SQLite file of groups. The first offset that it may hold is in its name. */
+interface Handle {
+  readonly file: SqliteFile;
+  readonly insert: Statement;
+  readonly find: Statement;
+  readonly body: Statement;
+}
+
+const SCHEMA = `CREATE TABLE IF NOT EXISTS message_group (
+  first INTEGER PRIMARY KEY, count INTEGER NOT NULL, checksum INTEGER NOT NULL,
+  boot_id TEXT NOT NULL, monotonic_us INTEGER NOT NULL, wall_us INTEGER NOT NULL, body BLOB NOT NULL)`;
+
+/** KiB of page cache: groups are written and read once, in order, so a cache has little to give. */
+const CACHE_KIB = 1_024;
+
+/** No segment holds more messages; a row that says otherwise is damaged. */
+const COUNT_MAX = 2 ** 32;
+
+/**
+ * A segment: one SQLite file of groups. The first offset that it may hold is in its name.
+ *
+ * It is opened when it is used and closed by `rest`, so that a long backlog costs neither memory nor file handles. A
+ * row's checksum covers its numbers and its bytes.
+ */
 export class Segment {
   readonly path: string;
   readonly firstOffset: number;
-  readonly #file: SqliteFile;
-  readonly #insert: Statement;
-  readonly #next: Statement;
+  #open: Handle | undefined;
   #bytes: number;
+  #endOffset: number;
 
+  /** Opens or makes the file. Throws PipelineError "buffer.damaged", "buffer.disk_full", "buffer.unwritable". */
   constructor(path: string, firstOffset: number) {
     this.path = path;
     this.firstOffset = firstOffset;
-    this.#file = openSqlite(path);
+    const { file } = this.#handle();
     try {
-      this.#file.exec(`CREATE TABLE IF NOT EXISTS message_group (
-        first INTEGER PRIMARY KEY, count INTEGER NOT NULL, checksum INTEGER NOT NULL,
-        boot_id TEXT NOT NULL, monotonic_us INTEGER NOT NULL, wall_us INTEGER NOT NULL, body BLOB NOT NULL)`);
-      this.#insert = this.#file.prepare("INSERT INTO message_group VALUES (?, ?, ?, ?, ?, ?, ?)");
-      this.#next = this.#file.prepare(
-        "SELECT first, count, checksum, body FROM message_group WHERE first + count > ? ORDER BY first LIMIT 1",
-      );
       this.#bytes = Number(
-        this.#file.prepare("SELECT coalesce(sum(length(body)), 0) FROM message_group").pluck().get(),
+        file.prepare("SELECT coalesce(sum(length(body)), 0) FROM message_group").pluck().get(),
       );
+      this.#endOffset = this.#readEnd(file);
     } catch (cause) {
-      this.#file.close();
+      this.rest();
       throw sqliteError(cause, `cannot use ${path}`);
     }
   }
@@ -63,48 +79,64 @@ export class Segment {
 
   /** The offset after its last message; `firstOffset` of an empty segment. */
   get endOffset(): number {
-    const end: unknown = this.#file.prepare("SELECT max(first + count) FROM message_group").pluck().get();
-    return typeof end === "number" ? end : this.firstOffset;
+    return this.#endOffset;
   }
 
   /** Durable when it returns: one insert is one transaction is one fsync. */
   append(group: StoredGroup, stamp: GroupStamp): void {
     const { first, count, bytes } = group;
+    const { bootId, monotonicUs, wallUs } = stamp;
     try {
-      const { bootId, monotonicUs, wallUs } = stamp;
-      this.#insert.run(first, count, groupChecksum(bytes), bootId, monotonicUs, wallUs, bytes);
+      this.#handle().insert.run(first, count, checksum(group, bytes), bootId, monotonicUs, wallUs, bytes);
     } catch (cause) {
       throw sqliteError(cause, `cannot write to ${this.path}`);
     }
     this.#bytes += bytes.length;
+    this.#endOffset = first + count;
   }
 
-  /** The group that holds `offset`, or the next one after it. Throws "buffer.damaged" where its bytes are not whole. */
-  groupAt(offset: number): StoredGroup | undefined {
-    let row: GroupRow | undefined;
+  /** Where the group lies that holds `offset` or, where none does, the next one. Throws "buffer.damaged". */
+  find(offset: number): GroupRange | undefined {
+    let rows: GroupRange[];
     try {
-      row = this.#next.get(offset) as GroupRow | undefined;
+      rows = this.#handle().find.all(offset) as GroupRange[];
     } catch (cause) {
       throw sqliteError(cause, `cannot read ${this.path}`);
     }
-    if (row === undefined) return undefined;
-    if (groupChecksum(row.body) !== row.checksum)
-      throw new PipelineError("buffer.damaged", `${this.path}: the group at offset ${row.first} is damaged`);
-    return { first: row.first, count: row.count, bytes: row.body };
+    // A damaged count must neither stop the search nor carry it past the next group.
+    const ranges = rows.map(({ first, count }, i) => {
+      const room = (rows[i + 1]?.first ?? this.#endOffset) - first;
+      return { first, count: count > 0 && count <= room ? count : Math.max(1, room) };
+    });
+    return ranges.find(({ first, count }) => first + count > offset);
   }
 
-  /** Where the group that follows `offset` lies, without reading its bytes; undefined where there is none. */
-  rangeAfter(
-    offset: number,
-  ): { readonly first: number; readonly count: number; readonly messages: undefined } | undefined {
-    const row = this.#next.get(offset) as GroupRow | undefined;
-    return row === undefined ? undefined : { first: row.first, count: row.count, messages: undefined };
+  /** The messages of the group at `first`. Throws "buffer.damaged" where they are not what was stored. */
+  read(range: GroupRange): readonly IncomingMessage[] {
+    let row: { checksum: number; body: Buffer } | undefined;
+    try {
+      row = this.#handle().body.get(range.first) as { checksum: number; body: Buffer } | undefined;
+    } catch (cause) {
+      throw sqliteError(cause, `cannot read ${this.path}`);
+    }
+    if (row === undefined || checksum(range, row.body) !== row.checksum)
+      throw new PipelineError(
+        "buffer.damaged",
+        `${this.path}: the group at offset ${range.first} is damaged`,
+      );
+    const messages = decodeGroup(row.body);
+    if (messages.length !== range.count)
+      throw new PipelineError(
+        "buffer.damaged",
+        `${this.path}: ${range.first} is not ${range.count} messages`,
+      );
+    return messages;
   }
 
   /** Asks SQLite whether the file is whole; the names of what is not. */
   check(): readonly string[] {
     try {
-      const rows = this.#file.pragma("quick_check") as { quick_check: string }[];
+      const rows = this.#handle().file.pragma("quick_check") as { quick_check: string }[];
       return rows.map((row) => row.quick_check).filter((text) => text !== "ok");
     } catch (cause) {
       return [String(cause)];
@@ -116,8 +148,50 @@ export class Segment {
     return size(this.path) + size(`${this.path}-wal`);
   }
 
-  close(): void {
-    assert(!this.#file.inTransaction, "a segment is closed between transactions");
-    this.#file.close();
+  /** Gives back the file's handles and memory; SQLite folds the write-ahead log into the file. */
+  rest(): void {
+    this.#open?.file.close();
+    this.#open = undefined;
+  }
+
+  #handle(): Handle {
+    if (this.#open !== undefined) return this.#open;
+    const file = openSqlite(this.path);
+    try {
+      file.pragma(`cache_size = -${CACHE_KIB}`);
+      file.exec(SCHEMA);
+      this.#open = {
+        file,
+        insert: file.prepare("INSERT INTO message_group VALUES (?, ?, ?, ?, ?, ?, ?)"),
+        // Two steps down the tree, however many groups there are: the last that begins at or before it, and the next two.
+        find: file.prepare(
+          `SELECT first, count FROM message_group
+           WHERE first >= coalesce((SELECT max(first) FROM message_group WHERE first <= ?1), ?1)
+           ORDER BY first LIMIT 3`,
+        ),
+        body: file.prepare("SELECT checksum, body FROM message_group WHERE first = ?"),
+      };
+      return this.#open;
+    } catch (cause) {
+      file.close();
+      throw sqliteError(cause, `cannot use ${this.path}`);
+    }
+  }
+
+  #readEnd(file: SqliteFile): number {
+    const last = file.prepare("SELECT first, count FROM message_group ORDER BY first DESC LIMIT 1").get() as
+      GroupRange | undefined;
+    if (last === undefined) return this.firstOffset;
+    const { first, count } = last;
+    if (!(first >= this.firstOffset && count > 0 && count < COUNT_MAX && Number.isSafeInteger(first + count)))
+      throw new PipelineError(
+        "buffer.damaged",
+        `${this.path}: the last group says ${first}, ${count} messages`,
+      );
+    return first + count;
   }
 }
+
+/** CRC-32 of a group and of where it belongs, so that neither can change unseen. */
+const checksum = ({ first, count }: GroupRange, bytes: Uint8Array): number =>
+  crc32(bytes, crc32(`${first} ${count}`));

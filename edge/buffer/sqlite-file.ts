@@ -1,5 +1,5 @@
-import { closeSync, fsyncSync, openSync } from "node:fs";
-import { dirname } from "node:path";
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { assert } from "@sluice/shared/runtime/assert.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import Database from "better-sqlite3";
@@ -16,19 +16,36 @@ const FULL = 2;
  * cut: FULL is set and asserted at every open. The folder is synced, so that a new file's name survives too.
  */
 export function openSqlite(path: string): SqliteFile {
-  let file: SqliteFile;
+  let file: SqliteFile | undefined;
   try {
     file = new Database(path);
     file.pragma("journal_mode = WAL");
     file.pragma("synchronous = FULL");
     file.pragma("fullfsync = ON");
     file.pragma("busy_timeout = 5000");
+    syncFolder(dirname(path));
   } catch (cause) {
+    file?.close();
     throw sqliteError(cause, `cannot open ${path}`);
   }
   assert(file.pragma("synchronous", { simple: true }) === FULL, `${path} is synced at every commit`);
-  syncFolder(dirname(path));
+  assert(file.pragma("journal_mode", { simple: true }) === "wal", `${path} has a write-ahead log`);
   return file;
+}
+
+/** Makes a folder and the folders above it, durably. Throws PipelineError "buffer.unwritable", "buffer.disk_full". */
+export function makeFolder(dir: string): void {
+  try {
+    const first = mkdirSync(dir, { recursive: true });
+    if (first === undefined) return;
+    // A new name is safe only when the folder that it stands in is synced.
+    for (let made = resolve(dir); ; made = dirname(made)) {
+      syncFolder(dirname(made));
+      if (made === resolve(first)) return;
+    }
+  } catch (cause) {
+    throw sqliteError(cause, `cannot make the folder ${dir}`);
+  }
 }
 
 /** Makes created, renamed and removed names in a folder durable. */
@@ -41,27 +58,49 @@ export function syncFolder(dir: string): void {
   }
 }
 
-/** SQLite's failures as ours: full disk, damage, no rights. */
+/** How SQLite and the file system name what happened; matched at the start. */
+const DAMAGED = ["SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_IOERR_READ", "SQLITE_IOERR_SHORT_READ"];
+const FULL_DISK = ["SQLITE_FULL", "ENOSPC", "EDQUOT"];
+const NO_RIGHT = [
+  "SQLITE_CANTOPEN",
+  "SQLITE_READONLY",
+  "SQLITE_PERM",
+  "EACCES",
+  "EPERM",
+  "EROFS",
+  "ENOTDIR",
+  "EEXIST",
+];
+
+/** Failures of SQLite and of the file system as ours: full disk, damage (a sector that cannot be read too), no rights. */
 export function sqliteError(cause: unknown, what: string): PipelineError {
-  const code = cause instanceof Database.SqliteError ? cause.code : "";
-  if (
-    code.startsWith("SQLITE_FULL") ||
-    (code.startsWith("SQLITE_IOERR") && /full|space/i.test(String(cause)))
-  )
+  if (cause instanceof PipelineError) return cause;
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+  const isOneOf = (codes: readonly string[]): boolean => codes.some((start) => code.startsWith(start));
+  if (isOneOf(FULL_DISK))
     return new PipelineError("buffer.disk_full", `${what}: the disk is full`, {
       cause,
       hint: "Make room on the disk; publishers send again by themselves, nothing acknowledged is lost.",
     });
-  if (code.startsWith("SQLITE_CORRUPT") || code.startsWith("SQLITE_NOTADB"))
-    return new PipelineError("buffer.damaged", `${what}: the file is damaged`, { cause });
-  if (
-    code.startsWith("SQLITE_CANTOPEN") ||
-    code.startsWith("SQLITE_READONLY") ||
-    code.startsWith("SQLITE_PERM")
-  )
+  if (isOneOf(DAMAGED)) return new PipelineError("buffer.damaged", `${what}: the file is damaged`, { cause });
+  if (isOneOf(NO_RIGHT))
     return new PipelineError("buffer.unwritable", `${what}: no right to write`, {
       cause,
       hint: "Give the gateway's user the right to write in buffer.dir.",
     });
   return new PipelineError("buffer.failed", what, { cause });
+}
+
+/** Renames a damaged database, so that nobody writes to it and what is left in it can still be saved; the new path. */
+export function setAside(path: string): string {
+  let target = `${path}.damaged`;
+  for (let n = 2; existsSync(target); n++) target = `${path}.damaged-${n}`;
+  try {
+    for (const suffix of ["", "-wal", "-shm"])
+      if (existsSync(path + suffix)) renameSync(path + suffix, target + suffix);
+    syncFolder(dirname(path));
+  } catch (cause) {
+    throw sqliteError(cause, `cannot set ${path} aside`);
+  }
+  return target;
 }
