@@ -1,3 +1,4 @@
+import type { Stream } from "@sluice/shared/contract/stream.ts";
 import type { Clock } from "@sluice/shared/runtime/clock.ts";
 import { describeError, PipelineError, recoveryOf } from "@sluice/shared/runtime/errors.ts";
 import type { Part } from "@sluice/shared/runtime/lifecycle.ts";
@@ -71,6 +72,7 @@ export class Uplink implements Part {
   readonly #options: UplinkOptions;
   readonly #halt = new AbortController();
   #loop: Promise<void> | undefined;
+  #sealing: Promise<void> = Promise.resolve();
   #pumping: Promise<void> | undefined;
   #wake = new AbortController();
   #lake: UplinkStats["lake"] = "unknown";
@@ -82,6 +84,8 @@ export class Uplink implements Part {
   #failuresInRow = 0;
   #retryAtUs = 0;
   #pacedUntilUs = 0;
+  /** Streams of which no batch could be made, and when that is tried again. */
+  readonly #sealAgainAtUs = new Map<Stream, number>();
   /** Batches that are left alone until then, so that they do not hold up the others. */
   readonly #aside = new Map<number, number>();
   #lastError: UplinkFailure | undefined;
@@ -111,17 +115,17 @@ export class Uplink implements Part {
     const late = clock.sleep(deadlineMs, deadline.signal).then(() => "late" as const);
     this.#retryAtUs = 0;
     await this.#sealDue("all");
-    while (this.#next() !== undefined && this.#failedUploads === failedBefore) {
+    while (this.#next() !== undefined && this.#failedUploads === failedBefore && !this.#halt.signal.aborted) {
       if ((await Promise.race([this.#pump(), late])) === "late") break;
     }
     deadline.abort();
-    return this.#next() === undefined && this.#aside.size === 0;
+    return !this.#halt.signal.aborted && this.#next() === undefined && this.#aside.size === 0;
   }
 
   /** Flushes for at most `stopFlushMs`, then ends; an upload that hangs is left, and counts as not delivered. */
   async stop(): Promise<void> {
-    if (this.#loop === undefined || this.#halt.signal.aborted) return;
-    await this.flush(this.#options.settings.stopFlushMs);
+    if (this.#loop === undefined) return;
+    if (!this.#halt.signal.aborted) await this.flush(this.#options.settings.stopFlushMs);
     this.#halt.abort();
     this.#wake.abort();
     await this.#loop;
@@ -144,37 +148,63 @@ export class Uplink implements Part {
   }
 
   async #run(): Promise<void> {
-    const { clock, settings, failed } = this.#options;
-    try {
-      while (!this.#halt.signal.aborted) {
-        this.#wake = new AbortController();
-        await this.#sealDue(this.#lake === "away" ? "full" : "live");
-        // Not awaited here, so that batches go on being made while an upload hangs; `stop` awaits it.
-        this.#pump().catch(failed);
-        await clock.sleep(settings.pollMs, this.#wake.signal);
-      }
-    } catch (error) {
-      failed(error instanceof Error ? error : new Error(String(error)));
+    const { clock, settings } = this.#options;
+    while (!this.#halt.signal.aborted) {
+      this.#wake = new AbortController();
+      await this.#sealDue(this.#lake === "away" ? "full" : "live");
+      // Not awaited here, so that batches go on being made while an upload hangs; `stop` awaits it.
+      void this.#pump();
+      await clock.sleep(settings.pollMs, this.#wake.signal);
     }
   }
 
-  /** Makes the batches that are due, letting other work of the thread go on between two of them. */
-  async #sealDue(mode: SealMode): Promise<void> {
+  /** Ends the uplink because what it rests on is broken. What is on disk goes on after the next start. */
+  #break(error: unknown): void {
+    if (this.#halt.signal.aborted) return;
+    this.#halt.abort();
+    this.#wake.abort();
+    this.#options.failed(error instanceof Error ? error : new Error(String(error)));
+  }
+
+  /** Makes the batches that are due; one call after the other. */
+  #sealDue(mode: SealMode): Promise<void> {
+    this.#sealing = this.#sealing.then(() => this.#seal(mode)).catch((error: unknown) => this.#break(error));
+    return this.#sealing;
+  }
+
+  /** Lets other work of the thread go on between two batches. */
+  async #seal(mode: SealMode): Promise<void> {
     const { settings, clock, pending, encode, gateway } = this.#options;
     const sealing = { store: pending, gateway, encode, batchRowsMax: settings.batchRowsMax };
     for (const stream of UPLOAD_ORDER)
       while (!this.#halt.signal.aborted && isDue(pending.pending(stream), settings, mode, clock.nowUs())) {
-        const batch = sealNext(stream, sealing);
-        this.#sealed = plus(this.#sealed, batch);
+        if (clock.monotonicUs() < (this.#sealAgainAtUs.get(stream) ?? 0)) break;
+        try {
+          this.#sealed = plus(this.#sealed, sealNext(stream, sealing));
+        } catch (error) {
+          this.#noteUnsealed(stream, error);
+        }
         await nextTurn();
       }
   }
 
+  /** A full disk or a damaged chunk holds up its stream only; the rows stay where they are. */
+  #noteUnsealed(stream: Stream, error: unknown): void {
+    if (!(error instanceof PipelineError)) throw error;
+    const { log, clock, settings } = this.#options;
+    if (!this.#sealAgainAtUs.has(stream))
+      log.error({ stream, code: error.code }, `no batches of ${stream} can be made: ${describeError(error)}`);
+    this.#lastError = { code: error.code, message: describeError(error), atUs: clock.nowUs() };
+    this.#sealAgainAtUs.set(stream, clock.monotonicUs() + settings.retryMaxMs * 1_000);
+  }
+
   /** Uploads until nothing is left that may be tried now; one upload at a time, however often it is called. */
   #pump(): Promise<void> {
-    this.#pumping ??= this.#upload().finally(() => {
-      this.#pumping = undefined;
-    });
+    this.#pumping ??= this.#upload()
+      .catch((error: unknown) => this.#break(error))
+      .finally(() => {
+        this.#pumping = undefined;
+      });
     return this.#pumping;
   }
 
@@ -182,18 +212,19 @@ export class Uplink implements Part {
     const { clock, settings, pending } = this.#options;
     const halt = this.#halt.signal;
     for (;;) {
-      await clock.sleep(Math.max(0, this.#pacedUntilUs - clock.monotonicUs()) / 1_000, halt);
+      const waitUs = this.#pacedUntilUs - clock.monotonicUs();
+      if (waitUs > 0) await clock.sleep(waitUs / 1_000, halt);
       const batch = this.#next();
       if (batch === undefined || halt.aborted || clock.monotonicUs() < this.#retryAtUs) return;
       const startedUs = clock.monotonicUs();
       try {
         await within(this.#deliver(batch), { clock, ms: settings.uploadTimeoutMs, stop: halt });
+        pending.markDelivered(batch.id); // Only now may the buffer forget.
       } catch (error) {
         if (halt.aborted) return;
         this.#noteFailure(batch, error);
         continue;
       }
-      pending.markDelivered(batch.id); // Only now may the buffer forget.
       this.#noteDelivery(batch);
       this.#pacedUntilUs = pacedUntilUs(
         startedUs,
@@ -257,8 +288,8 @@ export class Uplink implements Part {
     this.#failuresInRow += 1;
     this.#lake = "away";
     if (!isNews) return;
-    if (recoveryOf(error) === "retry") log.warn(fields, `the lake is away: ${describeError(error)}`);
-    else log.error(fields, `the lake refuses: ${describeError(error)}`);
+    if (recoveryOf(error) === "retry") log.warn(fields, `uploads wait: ${describeError(error)}`);
+    else log.error(fields, `uploads wait until this is mended: ${describeError(error)}`);
   }
 }
 
