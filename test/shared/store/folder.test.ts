@@ -13,6 +13,7 @@ import {
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { fileError } from "@sluice/shared/store/folder-errors.ts";
@@ -49,7 +50,7 @@ async function keysOf(from: ObjectStore, prefix = ""): Promise<string[]> {
 
 test("of several processes that create the same objects, one wins each of them and its bytes stay", async () => {
   const count = 40;
-  const writer = join(import.meta.dirname, "folder-writer.ts");
+  const writer = fileURLToPath(new URL("./folder-writer.ts", import.meta.url));
   const run = promisify(execFile);
   const names = ["a", "b", "c", "d"];
   const outputs = await Promise.all(
