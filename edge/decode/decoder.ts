@@ -12,7 +12,6 @@ import { decodeLabel } from "./label.ts";
 import { QuarantineLog } from "./quarantine-log.ts";
 import { ReadingColumns } from "./reading-columns.ts";
 import { checkRoutes, Router, type RouteSettings } from "./routes.ts";
-import { matchTopic, parseTopicFilter, type TopicFilter } from "./topic-filter.ts";
 import { explainValue, type Refusal } from "./validate.ts";
 
 /** What a message and its times must keep to. */
@@ -34,7 +33,7 @@ export interface Decoded {
   readonly readings: ReadingBlock;
   readonly quarantine: QuarantineRow[];
   readonly labels: Label[];
-  /** What was decoded: messages, readings, labels, quarantined, and "quarantine.<reason>" for each reason met. */
+  /** What was decoded: messages, readings, labels, ignored, quarantined, and "quarantine.<reason>" for each reason met. */
   readonly counters: Record<string, number>;
 }
 
@@ -44,28 +43,27 @@ export interface Decoded {
  * The answer follows from the messages and the settings alone: the clock is the messages' arrival time, and cutting
  * the messages into other calls changes nothing. Each value of a message is good or bad by itself and its `index` is
  * its place among all values of the message; a record whose time is bad is refused as a whole; a payload that is not
- * of its format gives one row and no reading. A message that gives nothing at all is quarantined, never passed over.
+ * of its format gives one row and no reading. A message that gives nothing at all is quarantined, never passed over,
+ * unless the settings say that its topic is to be ignored: then it is counted.
  */
 export class Decoder {
   readonly #devices: Devices;
   readonly #limits: DecodeLimits;
-  readonly #ignored: readonly TopicFilter[];
   readonly #columns = new ReadingColumns();
   readonly #quarantine = new QuarantineLog();
   readonly #values: MessageValues;
 
   /** Throws PipelineError "config.invalid" where routes and contracts do not go together. */
   constructor({ routes, contracts, limits, ignoredTopics = [] }: DecoderOptions) {
-    const issues = checkRoutes(routes, contracts);
+    const issues = checkRoutes(routes, contracts, ignoredTopics);
     if (issues.length > 0)
       throw new PipelineError(
         "config.invalid",
         issues.map(({ path, message }) => `decode.${path.join(".")}: ${message}`).join("; "),
         { hint: "Correct the routes and contracts in the settings." },
       );
-    this.#devices = new Devices(new Router(routes), contracts);
+    this.#devices = new Devices(new Router(routes, ignoredTopics), contracts);
     this.#limits = limits;
-    this.#ignored = ignoredTopics.map(requireFilter);
     this.#values = new MessageValues(this.#columns, this.#quarantine, limits);
   }
 
@@ -73,13 +71,10 @@ export class Decoder {
     const labels: Label[] = [];
     let ignored = 0;
     for (const message of messages) {
-      if (this.#ignored.some((filter) => matchTopic(filter, message.topic) !== undefined)) {
-        ignored++;
-        continue;
-      }
       const refusal =
         message.topic === LABEL_TOPIC ? this.#decodeLabel(message, labels) : this.#decodeReadings(message);
-      if (refusal !== undefined) this.#quarantine.refuse(0, refusal);
+      if (refusal === "ignored") ignored += 1;
+      else if (refusal !== undefined) this.#quarantine.refuse(0, refusal);
       this.#quarantine.endMessage(message);
     }
     const readings = this.#columns.finish();
@@ -107,9 +102,9 @@ export class Decoder {
     return undefined;
   }
 
-  #decodeReadings(message: RawMessage): Refusal | undefined {
+  #decodeReadings(message: RawMessage): Refusal | "ignored" | undefined {
     const destination = this.#devices.find(message.topic);
-    if ("reason" in destination) return destination;
+    if (destination === "ignored" || "reason" in destination) return destination;
     const refusal = this.#checkSize(message.payload.length);
     if (refusal !== undefined) return refusal;
     const before = this.#columns.count;
@@ -135,14 +130,6 @@ export class Decoder {
       detail: `The payload has ${payloadBytes} bytes; at most ${payloadBytesMax} are decoded.`,
     };
   }
-}
-
-function requireFilter(text: string): TopicFilter {
-  const filter = parseTopicFilter(text);
-  if (typeof filter !== "string") return filter;
-  throw new PipelineError("config.invalid", `decode.ignoredTopics: "${text}": ${filter}`, {
-    hint: "Correct the topic filter in the settings.",
-  });
 }
 
 /** Takes the values of one message at a time and sorts good from bad. */

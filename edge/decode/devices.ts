@@ -74,7 +74,7 @@ export interface Destination {
 export class Devices {
   readonly #router: Router;
   readonly #contracts: ReadonlyMap<string, DeviceContract>;
-  readonly #topics = new Map<string, Destination | Refusal>();
+  readonly #topics = new Map<string, Destination | Refusal | "ignored">();
   readonly #devices = new Map<string, Device>();
 
   constructor(router: Router, contracts: readonly DeviceContract[]) {
@@ -82,11 +82,11 @@ export class Devices {
     this.#contracts = new Map(contracts.map((contract) => [contract.deviceType, contract]));
   }
 
-  find(topic: string): Destination | Refusal {
+  find(topic: string): Destination | Refusal | "ignored" {
     return this.#topics.get(topic) ?? this.#remember(topic);
   }
 
-  #remember(topic: string): Destination | Refusal {
+  #remember(topic: string): Destination | Refusal | "ignored" {
     if (this.#topics.size >= TOPICS_MAX) {
       this.#topics.clear();
       this.#devices.clear();
@@ -96,8 +96,9 @@ export class Devices {
     return found;
   }
 
-  #look(topic: string): Destination | Refusal {
+  #look(topic: string): Destination | Refusal | "ignored" {
     const routed = this.#router.find(topic);
+    if (routed === "ignored") return routed;
     if (routed === undefined)
       return { reason: "route.none", detail: `No route takes the topic ${showValue(topic)}.` };
     const { route, device: name, metric } = routed;

@@ -37,6 +37,7 @@ export interface RoutedTopic {
 export function checkRoutes(
   routes: readonly RouteSettings[],
   contracts: readonly DeviceContract[],
+  ignoredTopics: readonly string[] = [],
 ): readonly RouteIssue[] {
   const filters = routes.map((route) => parseTopicFilter(route.topic));
   const issues = routes.flatMap((route, place) => {
@@ -46,7 +47,11 @@ export function checkRoutes(
     if (typeof filter === "object") problems.push(...checkReach(filter, filters.slice(0, place), routes));
     return problems.map(({ path, message }) => ({ path: ["routes", place, ...path], message }));
   });
-  return [...issues, ...checkContracts(routes, contracts)];
+  const ignored = ignoredTopics.flatMap((topic, place) => {
+    const filter = parseTopicFilter(topic);
+    return typeof filter === "string" ? [{ path: ["ignoredTopics", place], message: filter }] : [];
+  });
+  return [...issues, ...ignored, ...checkContracts(routes, contracts)];
 }
 
 const problem = (field: string, message: string): RouteIssue => ({ path: [field], message });
@@ -100,20 +105,26 @@ function checkContracts(
   });
 }
 
-/** Routes in their order; the first that matches a topic takes it. The settings must have passed `checkRoutes`. */
+/** Routes in their order; the first that matches a topic takes it, after the ignored ones. The settings must have passed `checkRoutes`. */
 export class Router {
   readonly #routes: readonly Route[];
+  readonly #ignored: readonly TopicFilter[];
 
-  constructor(routes: readonly RouteSettings[]) {
-    this.#routes = routes.flatMap(({ topic, deviceType, device, payload }) => {
-      const filter = parseTopicFilter(topic);
-      if (typeof filter === "string") return [];
-      return [{ filter, deviceType, device, payload: createPayloadDecoder(payload) }];
-    });
+  constructor(routes: readonly RouteSettings[], ignoredTopics: readonly string[]) {
+    this.#routes = routes.flatMap(({ topic, deviceType, device, payload }) =>
+      validFilter(topic).map((filter) => ({
+        filter,
+        deviceType,
+        device,
+        payload: createPayloadDecoder(payload),
+      })),
+    );
+    this.#ignored = ignoredTopics.flatMap(validFilter);
   }
 
   /** Undefined where no route takes the topic, as with the gateway's own topics. */
-  find(topic: string): RoutedTopic | undefined {
+  find(topic: string): RoutedTopic | "ignored" | undefined {
+    if (this.#ignored.some((filter) => matchTopic(filter, topic) !== undefined)) return "ignored";
     if (topic === SLUICE_TOPIC || topic.startsWith(`${SLUICE_TOPIC}/`)) return undefined;
     for (const route of this.#routes) {
       const captured = matchTopic(route.filter, topic);
@@ -122,4 +133,9 @@ export class Router {
     }
     return undefined;
   }
+}
+
+function validFilter(topic: string): TopicFilter[] {
+  const filter = parseTopicFilter(topic);
+  return typeof filter === "string" ? [] : [filter];
 }

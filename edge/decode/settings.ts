@@ -86,7 +86,7 @@ export const decodeSettingsSchema = z
       .default(315_576_000_000)
       .describe("How old a reading may be when it arrives; ten years unless said otherwise."),
   })
-  .superRefine(({ routes, contracts }, context) => {
-    for (const { path, message } of checkRoutes(routes, contracts))
+  .superRefine(({ routes, contracts, ignoredTopics }, context) => {
+    for (const { path, message } of checkRoutes(routes, contracts, ignoredTopics))
       context.addIssue({ code: "custom", path, message });
   });

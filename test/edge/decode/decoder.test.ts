@@ -56,7 +56,7 @@ test("the values of a message become readings with the contract's unit, the devi
   expect([...readings.measuredAtUs]).toEqual([START_US - 7, START_US - 7, START_US - 7, START_US + 5_000]);
   expect([...readings.receivedAtUs]).toEqual([4_000, 4_000, 4_000, 5_000].map((us) => START_US + us));
   expect(quarantine).toEqual([]);
-  expect(counters).toEqual({ messages: 2, readings: 4, labels: 0, quarantined: 0 });
+  expect(counters).toEqual({ messages: 2, readings: 4, labels: 0, ignored: 0, quarantined: 0 });
 });
 
 test("one bad value does not spoil the good ones beside it, and keeps its place", () => {
@@ -185,6 +185,20 @@ test("a metric that is not in the contract is stored, or set aside where the con
   const { readings, quarantine } = decoderOf(strict).decode([message]);
   expect(lines(readings)).toEqual(["0/0 p1 pressure 1 bar device"]);
   expect(quarantine[0]?.detail).toBe('The metric "constructor" is not in the contract of pump.');
+});
+
+test("messages on ignored topics are counted and leave no row, but a label is always read", () => {
+  const decoder = decoderOf({ ...SETTINGS, ignoredTopics: ["plant/control", "sluice/#", "plant/p9/+"] });
+  const { readings, quarantine, counters } = decoder.decode([
+    messageOf(0, "plant/control", "start"),
+    messageOf(1, "sluice/g1/nudge", ""),
+    messageOf(2, "plant/p9/telemetry", { t: START_US, pressure: 1 }),
+    messageOf(3, "sluice/labels", "{"),
+    messageOf(4, "plant/other", ""),
+  ]);
+  expect(readings.count).toBe(0);
+  expect(quarantine.map((row) => row.reason)).toEqual(["label.invalid", "route.none"]);
+  expect(counters).toMatchObject({ messages: 5, ignored: 3, quarantined: 2 });
 });
 
 test("a payload that turns out malformed half-way gives one row and no reading", () => {

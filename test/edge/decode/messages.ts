@@ -24,5 +24,5 @@ export function messageOf(offset: number, topic: string, payload: unknown): RawM
 /** A decoder of settings as an operator writes them. */
 export function decoderOf(settings: unknown): Decoder {
   const parsed = decodeSettingsSchema.parse(settings);
-  return new Decoder({ routes: parsed.routes, contracts: parsed.contracts, limits: parsed });
+  return new Decoder({ ...parsed, limits: parsed });
 }

@@ -63,6 +63,10 @@ test.each([
     { routes: [JSON_ROUTE], contracts: [1, 2].map(() => ({ deviceType: "pump", metrics: {} })) },
     /^contracts\.1\.deviceType: there are two contracts for "pump"/,
   ],
+  [
+    { routes: [JSON_ROUTE], ignoredTopics: ["ok/+", "no/#/more"] },
+    /^ignoredTopics\.1: "#" can only be the last level/,
+  ],
   [{ routes: [JSON_ROUTE], payloadMax: 1 }, /^: Unrecognized key: "payloadMax"/],
   [{ routes: [JSON_ROUTE], futureSkewMs: -1 }, /^futureSkewMs: /],
 ])("the settings %j are refused: %s", (settings, mistake) => {
