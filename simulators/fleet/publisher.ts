@@ -156,13 +156,13 @@ export class Publisher implements Part {
   async drain(deadlineMs: number): Promise<number> {
     const { clock } = this.#options;
     const timer = new AbortController();
-    let late = false;
+    const late = new AbortController();
     const deadline = clock.sleep(deadlineMs, timer.signal).finally(() => {
-      late = true;
+      late.abort();
       this.#signalChange();
     });
     const open = (): number => this.#inFlight.size + this.#waiting.length;
-    while (open() > 0 && !late && !this.#stopping.signal.aborted) await this.#change();
+    while (open() > 0 && !late.signal.aborted && !this.#stopping.signal.aborted) await this.#change();
     timer.abort();
     await deadline;
     return open();

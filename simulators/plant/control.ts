@@ -36,8 +36,12 @@ export function parseCommand(payload: string, devices: readonly string[]): Plant
   const fields = new Fields(input);
   const command = fields.oneOf("command", ["break", "repair"]);
   const device = fields.oneOf("device", devices);
-  const parsed = command === "break" ? { command, device, ...breaking(fields) } : { command, device };
-  fields.end();
+  const isBreak = fields.raw("command") === "break";
+  const parsed = isBreak
+    ? { command: "break" as const, device, ...breaking(fields) }
+    : { command: "repair" as const, device };
+  // An unknown command says nothing of which fields it may have.
+  if (isBreak || command === "repair") fields.end();
   if (fields.mistakes.length > 0) throw refused(fields.mistakes.join("; "));
   return parsed;
 }

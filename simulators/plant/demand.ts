@@ -14,8 +14,8 @@ const DAY_S = 86_400;
 export function demandAt(profile: DemandProfile, nowUs: number, phase: number): number {
   const second = nowUs / 1e6;
   if (profile === "demo") {
-    // The second period does not divide the first, so that the load is not a plain circle.
-    return 0.85 + 0.18 * wave(second, 20, phase) + 0.04 * wave(second, 7.3, 2 * phase);
+    // A third of the period: what happens repeats exactly, and the load is no plain circle.
+    return 0.85 + 0.18 * wave(second, 20, phase) + 0.04 * wave(second, 20 / 3, 2 * phase);
   }
   const hour = (second % DAY_S) / 3_600;
   const peak = (atHour: number, widthHours: number): number =>

@@ -91,8 +91,14 @@ function tones({ build, shaftHz, shaftTurns, flowRatio, bearingSeverity }: Vibra
 function addTone(block: Float64Array, { hz, velocityRmsMmS, turns }: Tone): void {
   const peakG = (Math.SQRT2 * velocityRmsMmS * 1e-3 * 2 * Math.PI * hz) / STANDARD_GRAVITY_M_S2;
   const step = (2 * Math.PI * hz) / SAMPLE_RATE_HZ;
-  for (let i = 0; i < block.length; i++)
-    block[i] = (block[i] ?? 0) + peakG * Math.sin(2 * Math.PI * turns + step * i);
+  // A pointer that turns by one step a sample: far cheaper than a sine a sample, and as exact over one block.
+  const [cosStep, sinStep] = [Math.cos(step), Math.sin(step)];
+  let cos = Math.cos(2 * Math.PI * turns);
+  let sin = Math.sin(2 * Math.PI * turns);
+  for (let i = 0; i < block.length; i++) {
+    block[i] = (block[i] ?? 0) + peakG * sin;
+    [cos, sin] = [cos * cosStep - sin * sinStep, sin * cosStep + cos * sinStep];
+  }
 }
 
 interface Impacts {
