@@ -16,7 +16,7 @@ import { Decoder } from "./decode/decoder.ts";
 import { InferenceStage, type Slot } from "./inference/inference-stage.ts";
 import { ModelSync } from "./models/model-sync.ts";
 import { readPublicKeys } from "./models/public-keys.ts";
-import { type Announcement, deliveredOffset, Pipeline } from "./pipeline.ts";
+import { type Announcement, Pipeline } from "./pipeline.ts";
 import type { PipelineSnapshot } from "./status/gateway-status.ts";
 import { Uplink } from "./sync/uplink.ts";
 
@@ -144,11 +144,22 @@ export class PipelineHost {
     this.#models.nudge();
   }
 
-  /** Works off what is in the buffer, writes a checkpoint, and stops what talks to the lake. */
+  /**
+   * Works off what is in the buffer, for half of the deadline at the most because it is safe there, writes a
+   * checkpoint, and stops what talks to the lake.
+   */
   async stop(deadlineMs: number): Promise<void> {
+    const { clock, log } = this.#options;
     this.#stopped = true;
-    while (this.#pipeline.step());
-    this.#pipeline.checkpoint();
+    const untilUs = clock.monotonicUs() + deadlineMs * 500;
+    try {
+      while (this.#pipeline.step() && clock.monotonicUs() < untilUs);
+      this.#pipeline.checkpoint();
+    } catch (error) {
+      // Messages and everything committed are on disk; the next start goes on from there.
+      if (!(error instanceof PipelineError)) throw error;
+      log.warn({ code: error.code }, `stopping with messages in the buffer: ${describeError(error)}`);
+    }
     await this.#lifecycle.stop(deadlineMs);
     this.#log.close();
     this.#state.close();
@@ -236,7 +247,7 @@ export class PipelineHost {
       buffer: {
         ...this.#log.stats(),
         decodedThrough: this.#state.decodedThrough,
-        deliveredThrough: deliveredOffset(this.#state),
+        deliveredThrough: this.#state.deliveredOffset(),
         outbox: this.#state.outbox(),
         stateBytes: this.#state.diskBytes(),
         diskBytesMax: this.#options.settings.buffer.diskBytesMax,

@@ -23,6 +23,8 @@ export class PipelineThread implements Part {
   #worker: Worker | undefined;
   #nextId = 0;
   #stopping = false;
+  /** Why nothing can be committed any more. */
+  #ended: Error | undefined;
   #ready: Waiting<string> | undefined;
   #stopped: Waiting<void> | undefined;
   readonly #commits = new Map<number, Waiting<void>>();
@@ -59,6 +61,7 @@ export class PipelineThread implements Part {
 
   /** Hands a group over (the buffer is moved, not copied); resolves when it is on disk. */
   commit(group: ArrayBuffer): Promise<void> {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended);
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
       this.#commits.set(id, { resolve, reject });
@@ -67,6 +70,7 @@ export class PipelineThread implements Part {
   }
 
   snapshot(): Promise<PipelineSnapshot> {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended);
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
       this.#snapshots.set(id, { resolve, reject });
@@ -125,6 +129,7 @@ export class PipelineThread implements Part {
   }
 
   #rejectAll(error: Error): void {
+    this.#ended ??= error;
     for (const waiting of [...this.#commits.values(), ...this.#snapshots.values()]) waiting.reject(error);
     this.#commits.clear();
     this.#snapshots.clear();

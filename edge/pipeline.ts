@@ -1,6 +1,7 @@
 import { encodeChunk, rowCount } from "@sluice/shared/codec/row-chunk.ts";
 import type { Alert } from "@sluice/shared/contract/alert.ts";
 import type { Bundle } from "@sluice/shared/contract/bundle.ts";
+import type { RawMessage } from "@sluice/shared/contract/message.ts";
 import type { FeatureView } from "@sluice/shared/contract/feature-view.ts";
 import type { Prediction } from "@sluice/shared/contract/prediction.ts";
 import type { StreamRows } from "@sluice/shared/contract/rows.ts";
@@ -8,7 +9,7 @@ import { STREAMS, type Stream } from "@sluice/shared/contract/stream.ts";
 import type { StoredVector } from "@sluice/shared/contract/vector.ts";
 import type { Clock } from "@sluice/shared/runtime/clock.ts";
 import type { SegmentLog } from "./buffer/segment-log.ts";
-import type { StateStore } from "./buffer/state-store.ts";
+import type { AppendedRows, StateStore } from "./buffer/state-store.ts";
 import type { Decoder } from "./decode/decoder.ts";
 import { FeatureStage } from "./features/feature-stage.ts";
 import type { InferenceStage } from "./inference/inference-stage.ts";
@@ -39,6 +40,14 @@ const CHECKPOINT_INTERVAL_US = 10_000_000;
 
 const INFERENCE_STATE = "inference";
 
+/** What a step derived, on its way to the disk. */
+interface Derived {
+  readonly throughOffset: number;
+  readonly appended: readonly AppendedRows[];
+  readonly counters: Readonly<Record<string, number>>;
+  readonly announcement: Announcement;
+}
+
 /**
  * From raw messages to predictions, in steps: the worker's half of the gateway.
  *
@@ -51,7 +60,10 @@ export class Pipeline {
   readonly #options: PipelineOptions;
   #features: FeatureStage;
   #modelView: FeatureView | undefined;
-  #checkpointedAtUs: number;
+  /** When feature state was last on disk; undefined where it must go with the next step. */
+  #checkpointedAtUs: number | undefined;
+  /** A step whose commit failed: the stages have it in their state already, so it is committed as it is, not redone. */
+  #uncommitted: Derived | undefined;
 
   constructor(options: PipelineOptions) {
     this.#options = options;
@@ -73,10 +85,10 @@ export class Pipeline {
   #replay(fromOffset: number): void {
     const { log, state, decoder } = this.#options;
     for (let next = fromOffset; next <= state.decodedThrough;) {
-      const messages = log.read(next, {
-        messages: Math.min(STEP_MESSAGES_MAX, state.decodedThrough - next + 1),
-        bytes: STEP_BYTES_MAX,
-      });
+      // Behind lost messages a read may come to some that no step has seen yet.
+      const messages = log
+        .read(next, { messages: STEP_MESSAGES_MAX, bytes: STEP_BYTES_MAX })
+        .filter(({ offset }) => offset <= state.decodedThrough);
       const last = messages.at(-1);
       if (last === undefined) return;
       this.#features.process(decoder.decode(messages).readings);
@@ -84,58 +96,80 @@ export class Pipeline {
     }
   }
 
-  /** Works off the next messages. Returns whether more are waiting. Durable when it returns. */
+  /**
+   * Works off the next messages. Returns whether more are waiting. Durable when it returns.
+   *
+   * Throws what the buffer throws, "buffer.disk_full" for one; the next call goes on where this one failed.
+   */
   step(): boolean {
-    const { log, state, decoder, inference, clock, announce } = this.#options;
-    const messages = log.read(state.decodedThrough + 1, {
-      messages: STEP_MESSAGES_MAX,
-      bytes: STEP_BYTES_MAX,
+    const { log, state } = this.#options;
+    this.#finish();
+    const from = state.decodedThrough + 1;
+    if (from >= log.nextOffset) return false;
+    const messages = log.read(from, { messages: STEP_MESSAGES_MAX, bytes: STEP_BYTES_MAX });
+    this.#uncommitted = this.#derive(messages, {
+      from,
+      through: messages.at(-1)?.offset ?? log.nextOffset - 1,
     });
-    const last = messages.at(-1);
-    if (last === undefined) return false;
+    this.#finish();
+    return state.decodedThrough + 1 < log.nextOffset;
+  }
+
+  /** Everything that follows from the messages of a range of offsets; those that are not there are counted as lost. */
+  #derive(messages: readonly RawMessage[], { from, through }: { from: number; through: number }): Derived {
+    const { state, decoder, inference, clock } = this.#options;
     const decoded = decoder.decode(messages);
     const firstSeq = state.nextSeq("features");
     const vectors: StoredVector[] = this.#features
       .process(decoded.readings)
       .map((vector, i) => ({ ...vector, seq: firstSeq + i }));
     const { predictions, alerts } = inference.score(vectors, state.nextSeq("predictions"), clock.nowUs());
-    this.#commit(
-      last.offset,
-      messages[0]?.offset ?? last.offset,
-      {
-        readings: decoded.readings,
-        features: vectors,
-        predictions,
-        labels: decoded.labels,
-        quarantine: decoded.quarantine,
+    const rows: StreamRows = {
+      readings: decoded.readings,
+      features: vectors,
+      predictions,
+      labels: decoded.labels,
+      quarantine: decoded.quarantine,
+    };
+    const fromOffset = messages[0]?.offset ?? from;
+    return {
+      throughOffset: through,
+      appended: STREAMS.flatMap((stream) => appended(stream, rows, fromOffset, through)),
+      counters: {
+        ...decoded.counters,
+        predictions: predictions.length,
+        alerts: alerts.length,
+        lost: through - from + 1 - messages.length,
       },
-      { ...decoded.counters, predictions: predictions.length, alerts: alerts.length },
-    );
-    if (predictions.length > 0) announce({ predictions, alerts }); // Durable since the commit.
-    return state.decodedThrough + 1 < log.nextOffset;
+      announcement: { predictions, alerts },
+    };
   }
 
-  #commit(
-    throughOffset: number,
-    fromOffset: number,
-    rows: StreamRows,
-    counters: Record<string, number>,
-  ): void {
-    const { state, inference, clock } = this.#options;
-    const due = clock.monotonicUs() - this.#checkpointedAtUs >= CHECKPOINT_INTERVAL_US;
+  /** Commits what was derived, if anything is waiting for it, and lets the world hear of it. */
+  #finish(): void {
+    const derived = this.#uncommitted;
+    if (derived === undefined) return;
+    const { state, inference, clock, announce } = this.#options;
+    const { throughOffset, appended, counters, announcement } = derived;
+    const isDue =
+      this.#checkpointedAtUs === undefined ||
+      clock.monotonicUs() - this.#checkpointedAtUs >= CHECKPOINT_INTERVAL_US;
     state.commitStep({
       throughOffset,
-      appended: STREAMS.flatMap((stream) => appended(stream, rows, fromOffset, throughOffset)),
+      appended,
       counters,
       meta: { [INFERENCE_STATE]: inference.state() },
-      ...(due ? { checkpoint: this.#features.checkpoint() } : {}),
+      ...(isDue ? { checkpoint: this.#features.checkpoint() } : {}),
     });
-    if (due) this.#checkpointed();
+    this.#uncommitted = undefined;
+    if (isDue) this.#checkpointed();
+    if (announcement.predictions.length > 0) announce(announcement); // Durable since the commit.
   }
 
   /** Writes feature state to disk now: before a stop, and when the set of views has changed. */
   checkpoint(): void {
     const { state } = this.#options;
+    this.#finish(); // Feature state is ahead of the disk by what is not committed.
     state.commitStep({
       throughOffset: state.decodedThrough,
       appended: [],
@@ -149,7 +183,7 @@ export class Pipeline {
     const { log, state, clock } = this.#options;
     this.#checkpointedAtUs = clock.monotonicUs();
     // Raw messages stay until they are both in the checkpoint and in the lake.
-    log.prune(Math.min(state.decodedThrough, deliveredOffset(state)));
+    log.prune(Math.min(state.decodedThrough, state.deliveredOffset()));
   }
 
   /**
@@ -158,14 +192,18 @@ export class Pipeline {
    */
   begin(): void {
     const { views, state } = this.#options;
+    this.#finish();
     const before = this.#hashes();
     const wanted = this.#modelView === undefined ? views : [...views, this.#modelView];
     this.#features.setViews(wanted, state.decodedThrough + 1);
-    if (this.#hashes() !== before) this.checkpoint();
+    if (this.#hashes() === before) return;
+    this.#checkpointedAtUs = undefined; // Should the disk be full now, the next step takes the new views along.
+    this.checkpoint();
   }
 
   /** Puts a verified model into the slot between two steps; undefined empties it. */
   swap(bundle: Bundle | undefined): void {
+    this.#finish(); // What the old model has scored belongs to the old model's state.
     this.#options.inference.swap(bundle);
     this.#modelView = bundle?.manifest.view;
     this.begin();
@@ -188,14 +226,4 @@ function appended<S extends Stream>(stream: S, rows: StreamRows, fromOffset: num
   const from = seqs?.[0]?.seq ?? fromOffset;
   const to = seqs?.at(-1)?.seq ?? throughOffset;
   return [{ stream, from, to, rows: count, chunk: encodeChunk(stream, own) }];
-}
-
-/** The last message offset of which every row is in the lake. */
-export function deliveredOffset(state: StateStore): number {
-  const waiting = (["readings", "labels", "quarantine"] as const).map((stream) =>
-    state.pending(stream).rows === 0 && state.sealedThrough(stream) === state.deliveredThrough(stream)
-      ? state.decodedThrough
-      : state.deliveredThrough(stream),
-  );
-  return Math.min(...waiting);
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, renameSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { STREAMS, type Stream } from "@sluice/shared/contract/stream.ts";
 import { assert, present } from "@sluice/shared/runtime/assert.ts";
@@ -6,7 +6,7 @@ import type { Clock } from "@sluice/shared/runtime/clock.ts";
 import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { Log } from "@sluice/shared/runtime/log.ts";
 import { newUuid } from "@sluice/shared/runtime/random.ts";
-import { openSqlite, type SqliteFile, sqliteError, syncFolder } from "./sqlite-file.ts";
+import { makeFolder, openSqlite, setAside, type SqliteFile, sqliteError } from "./sqlite-file.ts";
 
 export interface StateStoreOptions {
   readonly dir: string;
@@ -62,6 +62,9 @@ interface PendingRow {
   readonly chunk: Buffer;
 }
 
+/** The streams whose rows carry message offsets: with them in the lake, all that a message said is there. */
+const MESSAGE_STREAMS = ["readings", "labels", "quarantine"] as const;
+
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS mark (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -83,8 +86,8 @@ const SCHEMA = `
  * a message counts once wherever the process dies. The file's free pages are used again; it does not grow for ever.
  *
  * A damaged file is set aside and a new epoch begins, from the first message that the lake was not known to have
- * (kept in a file of its own). What was delivered but not yet marked so, one batch a stream at the most, can then be in
- * the lake under both epochs; the damage is logged as an error and both epochs stay visible in the lake.
+ * (kept in a file of its own). What was delivered but not yet known to be so in every stream can then be in the lake
+ * under both epochs; the damage is logged as an error and both epochs stay visible in the lake.
  */
 export class StateStore {
   readonly epoch: string;
@@ -101,14 +104,12 @@ export class StateStore {
     this.#path = join(options.dir, "state.db");
     this.#file = file;
     this.#marks = marks;
-    const startedFrom = Number(
-      marks.prepare("SELECT value FROM mark WHERE name = 'delivered'").pluck().get() ?? -1,
-    );
+    const startedFrom = this.#lakeThrough();
     this.#file.transaction(() => {
       if (this.#mark("epoch") !== undefined) return;
       this.#setMark("epoch", newUuid());
       this.#setMark("decoded", startedFrom);
-      for (const stream of ["readings", "labels", "quarantine"] as const) {
+      for (const stream of MESSAGE_STREAMS) {
         this.#setMark(`sealed.${stream}`, startedFrom);
         this.#setMark(`delivered.${stream}`, startedFrom);
       }
@@ -125,28 +126,27 @@ export class StateStore {
 
   /** Opens or makes the state. Throws PipelineError "buffer.unwritable", "buffer.disk_full". */
   static open(options: StateStoreOptions): StateStore {
-    const { dir, log } = options;
+    const { dir } = options;
+    makeFolder(dir);
+    const marks = openOrReplace(options, join(dir, "marks.db"), (path) => {
+      const file = openChecked(path);
+      file.exec("CREATE TABLE IF NOT EXISTS mark (name TEXT PRIMARY KEY, value) WITHOUT ROWID");
+      return file;
+    });
     try {
-      mkdirSync(dir, { recursive: true });
-    } catch (cause) {
-      throw sqliteError(cause, `cannot make ${dir}`);
-    }
-    const marks = openSqlite(join(dir, "marks.db"));
-    marks.exec("CREATE TABLE IF NOT EXISTS mark (name TEXT PRIMARY KEY, value) WITHOUT ROWID");
-    const path = join(dir, "state.db");
-    try {
-      return new StateStore(options, openChecked(path), marks);
+      return openOrReplace(options, join(dir, "state.db"), (path) => {
+        const file = openChecked(path);
+        try {
+          file.exec(SCHEMA);
+          return new StateStore(options, file, marks);
+        } catch (cause) {
+          file.close();
+          throw sqliteError(cause, `cannot use ${path}`);
+        }
+      });
     } catch (error) {
-      if (!(error instanceof PipelineError) || error.code !== "buffer.damaged" || !existsSync(path))
-        throw error;
-      log.error(
-        { file: `${path}.damaged` },
-        `the state is damaged, a new epoch begins: ${describeError(error)}`,
-      );
-      for (const suffix of ["", "-wal", "-shm"])
-        if (existsSync(path + suffix)) renameSync(path + suffix, `${path}.damaged${suffix}`);
-      syncFolder(dir);
-      return new StateStore(options, openChecked(path), marks);
+      marks.close();
+      throw error;
     }
   }
 
@@ -228,18 +228,11 @@ export class StateStore {
   } {
     const taken: PendingRow[] = [];
     let rows = 0;
-    const query = this.#file.prepare(
-      "SELECT * FROM pending WHERE stream = ? AND id > ? ORDER BY id LIMIT 64",
-    );
-    page: for (let after = 0; ;) {
-      const page = query.all(stream, after) as PendingRow[];
-      for (const row of page) {
-        if (taken.length > 0 && rows + row.rows > rowsMax) break page;
-        taken.push(row);
-        rows += row.rows;
-        after = row.id;
-      }
-      if (page.length < 64) break;
+    const query = this.#file.prepare("SELECT * FROM pending WHERE stream = ? ORDER BY id");
+    for (const row of query.iterate(stream) as IterableIterator<PendingRow>) {
+      if (taken.length > 0 && rows + row.rows > rowsMax) break;
+      taken.push(row);
+      rows += row.rows;
     }
     return {
       ids: taken.map((row) => row.id),
@@ -286,8 +279,24 @@ export class StateStore {
       this.#file.prepare("DELETE FROM outbox WHERE id = ?").run(id);
       this.#setMark(`delivered.${row.stream}`, row.to_offset);
     });
-    if (row.stream === "readings")
-      this.#marks.prepare("INSERT OR REPLACE INTO mark VALUES ('delivered', ?)").run(row.to_offset);
+    const through = this.deliveredOffset();
+    if (through > this.#lakeThrough())
+      this.#marks.prepare("INSERT OR REPLACE INTO mark VALUES ('delivered', ?)").run(through);
+  }
+
+  /** The last message offset of which every reading, label and quarantined value is in the lake. */
+  deliveredOffset(): number {
+    const through = MESSAGE_STREAMS.map((stream) =>
+      this.#pendingOf(stream).rows === 0 && this.sealedThrough(stream) === this.deliveredThrough(stream)
+        ? this.#decodedThrough
+        : this.deliveredThrough(stream),
+    );
+    return Math.min(...through);
+  }
+
+  /** What is remembered of it outside of the state file. */
+  #lakeThrough(): number {
+    return Number(this.#marks.prepare("SELECT value FROM mark WHERE name = 'delivered'").pluck().get() ?? -1);
   }
 
   /** The last offset that is in a batch; -1 before the first. */
@@ -355,6 +364,21 @@ export class StateStore {
   }
 }
 
+/** Opens a file, or sets it aside when it is damaged and opens a new one in its place. */
+function openOrReplace<T>({ log }: StateStoreOptions, path: string, open: (path: string) => T): T {
+  try {
+    return open(path);
+  } catch (error) {
+    if (!(error instanceof PipelineError) || error.code !== "buffer.damaged" || !existsSync(path))
+      throw error;
+    log.error(
+      { file: setAside(path) },
+      `the gateway's state is damaged, it begins anew from what the lake has: ${describeError(error)}`,
+    );
+    return open(path);
+  }
+}
+
 function openChecked(path: string): SqliteFile {
   const file = openSqlite(path);
   try {
@@ -363,10 +387,9 @@ function openChecked(path: string): SqliteFile {
     );
     if (problems[0] !== undefined)
       throw new PipelineError("buffer.damaged", `${path}: ${problems[0].quick_check}`);
-    file.exec(SCHEMA);
     return file;
   } catch (cause) {
     file.close();
-    throw cause instanceof PipelineError ? cause : sqliteError(cause, `cannot use ${path}`);
+    throw sqliteError(cause, `cannot use ${path}`);
   }
 }
