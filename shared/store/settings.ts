@@ -20,7 +20,8 @@ const s3SettingsSchema = z.strictObject({
   endpoint: z
     .url({ protocol: /^https?$/ })
     .optional()
-    .describe("The store's URL; left out, it is that of AWS in the region."),
+    .describe("The store's URL; left out, it is that of AWS in the region.")
+    .meta({ examples: ["https://s3.example.org"] }),
   /** The bucket's region; stores without regions take any. */
   region: z
     .string()
@@ -28,7 +29,11 @@ const s3SettingsSchema = z.strictObject({
     .default("us-east-1")
     .describe("The bucket's region; stores without regions take any."),
   /** The bucket's name. */
-  bucket: z.string().min(1).describe("The bucket's name."),
+  bucket: z
+    .string()
+    .min(1)
+    .describe("The bucket's name.")
+    .meta({ examples: ["sluice"] }),
   /** What every key begins with, so that a bucket can hold several lakes. */
   prefix: z
     .string()
@@ -93,13 +98,19 @@ const s3SettingsSchema = z.strictObject({
   connectionsMax: z.int().min(1).max(1_000).default(32).describe("How many connections may be open at once."),
 });
 
+/** Names the key that is missing, so that no message shows the one that is there. */
+function checkKeyPair(context: z.core.ParsePayload<z.infer<typeof s3SettingsSchema>>): void {
+  const { accessKeyId, secretAccessKey } = context.value;
+  if ((accessKeyId === undefined) === (secretAccessKey === undefined)) return;
+  const path = accessKeyId === undefined ? "accessKeyId" : "secretAccessKey";
+  const message = "give accessKeyId and secretAccessKey together, or neither";
+  context.issues.push({ code: "custom", path: [path], message, input: undefined });
+}
+
 /** Where the lake is. */
 export const storeSettingsSchema = z.discriminatedUnion("kind", [
   folderSettingsSchema,
-  s3SettingsSchema.refine(
-    (settings) => (settings.accessKeyId === undefined) === (settings.secretAccessKey === undefined),
-    { path: ["secretAccessKey"], error: "give accessKeyId and secretAccessKey together, or neither" },
-  ),
+  s3SettingsSchema.check(checkKeyPair),
 ]);
 
 export type S3Settings = z.infer<typeof s3SettingsSchema>;

@@ -1,12 +1,12 @@
-// A process that creates the same objects as its siblings, and prints which of them it won, as a line of JSON.
+// A process that creates the same objects as its siblings, and prints the key of each that it won, a line each, as
+// soon as the store says so. The body is the writer's name, repeated; the metadata names the writer.
 import { FolderStore } from "@sluice/shared/store/folder.ts";
 
-const [root = "", name = "", count = "0"] = process.argv.slice(2);
+const [root = "", name = "", count = "0", repeats = "1"] = process.argv.slice(2);
 const store = new FolderStore(root);
-const won: string[] = [];
 for (let i = 0; i < Number(count); i++) {
   const key = `landing/part=${i % 3}/${i}`;
-  const result = await store.put(key, Buffer.from(name), { ifAbsent: true, metadata: { writer: name } });
-  if (result === "created") won.push(key);
+  const body = Buffer.from(name.repeat(Number(repeats)));
+  const result = await store.put(key, body, { ifAbsent: true, metadata: { writer: name } });
+  if (result === "created") console.log(key);
 }
-console.log(JSON.stringify(won));

@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import {
   cp,
   mkdir,
@@ -13,6 +13,7 @@ import {
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
@@ -42,6 +43,8 @@ objectStoreSuite("folder", async () => {
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const failure = (code: string): unknown => expect.objectContaining({ code });
 
+const writer = fileURLToPath(new URL("./folder-writer.ts", import.meta.url));
+
 async function keysOf(from: ObjectStore, prefix = ""): Promise<string[]> {
   const keys: string[] = [];
   for await (const { key } of from.list(prefix)) keys.push(key);
@@ -50,7 +53,6 @@ async function keysOf(from: ObjectStore, prefix = ""): Promise<string[]> {
 
 test("of several processes that create the same objects, one wins each of them and its bytes stay", async () => {
   const count = 40;
-  const writer = fileURLToPath(new URL("./folder-writer.ts", import.meta.url));
   const run = promisify(execFile);
   const names = ["a", "b", "c", "d"];
   const outputs = await Promise.all(
@@ -58,8 +60,7 @@ test("of several processes that create the same objects, one wins each of them a
   );
   const winners = new Map<string, string>();
   for (const [i, { stdout }] of outputs.entries()) {
-    const won: string[] = JSON.parse(stdout);
-    for (const key of won) {
+    for (const key of stdout.split("\n").filter((line) => line !== "")) {
       expect(winners.has(key)).toBe(false);
       winners.set(key, names[i] ?? "");
     }
@@ -67,6 +68,22 @@ test("of several processes that create the same objects, one wins each of them a
   expect(winners.size).toBe(count);
   for (const [key, name] of winners)
     expect(await store.get(key)).toMatchObject({ object: { body: bytes(name), metadata: { writer: name } } });
+});
+
+test("after kill -9 of a writer every object is whole, and what it had put is there", async () => {
+  const repeats = 200_000;
+  const child = spawn(process.execPath, [writer, root, "w", "100000", String(repeats)]);
+  const reported: string[] = [];
+  for await (const line of createInterface(child.stdout)) {
+    reported.push(line);
+    if (reported.length === 30) child.kill("SIGKILL");
+  }
+  const reopened = new FolderStore(root);
+  const keys = await keysOf(reopened);
+  expect(keys).toEqual(expect.arrayContaining(reported));
+  expect(keys.length).toBeLessThanOrEqual(reported.length + 1);
+  for (const key of keys)
+    expect(await reopened.head(key)).toMatchObject({ bytes: repeats, metadata: { writer: "w" } });
 });
 
 test("other programs see the objects as plain files and nothing else but one hidden folder", async () => {

@@ -29,7 +29,7 @@ test.each([
   [{ kind: "s3", bucket: "b", prefix: "a/../b" }, "prefix"],
   [{ kind: "s3", bucket: "b", timeoutMs: 1 }, "timeoutMs"],
   [{ kind: "s3", bucket: "b", accessKeyId: "a" }, "secretAccessKey"],
-  [{ kind: "s3", bucket: "b", secretAccessKey: "a" }, "secretAccessKey"],
+  [{ kind: "s3", bucket: "b", secretAccessKey: "a" }, "accessKeyId"],
 ])("the settings %j are refused at %s", (input, path) => {
   expect(paths(input)).toEqual([path]);
 });
