@@ -113,3 +113,17 @@ test("no test is switched off or left alone without a stated reason", () => {
   const tests = sources.filter((file) => file.startsWith("test/") && file !== "test/tidy.test.ts");
   expect(places(tests, /\b(test|it|describe)\.(only|todo|skip)\(|\bexpect\(true\)/)).toEqual([]);
 });
+
+test("the lock file names every platform's packages and no address", () => {
+  const { packages } = JSON.parse(text("package-lock.json")) as {
+    packages: Record<string, { resolved?: string; optionalDependencies?: Record<string, string> }>;
+  };
+  // Where a registry lacks another platform's package, npm leaves it out, and `npm ci` then refuses the lock file.
+  const missing = Object.entries(packages).flatMap(([path, entry]) =>
+    Object.keys(entry.optionalDependencies ?? {}).filter(
+      (name) => !(`node_modules/${name}` in packages) && !(`${path}/node_modules/${name}` in packages),
+    ),
+  );
+  expect(missing).toEqual([]);
+  expect(Object.values(packages).filter(({ resolved }) => resolved?.startsWith("http") === true)).toEqual([]);
+});
