@@ -99,14 +99,17 @@ export class Segment {
   find(offset: number): GroupRange | undefined {
     let rows: GroupRange[];
     try {
-      rows = this.#handle().find.all(offset) as GroupRange[];
+      rows = this.#handle().find.all({ offset }) as GroupRange[];
     } catch (cause) {
       throw sqliteError(cause, `cannot read ${this.path}`);
     }
     // A damaged count must neither stop the search nor carry it past the next group.
     const ranges = rows.map(({ first, count }, i) => {
       const room = (rows[i + 1]?.first ?? this.#endOffset) - first;
-      return { first, count: count > 0 && count <= room ? count : Math.max(1, room) };
+      return {
+        first,
+        count: Number.isInteger(count) && count > 0 && count <= room ? count : Math.max(1, room),
+      };
     });
     return ranges.find(({ first, count }) => first + count > offset);
   }
@@ -166,7 +169,7 @@ export class Segment {
         // Two steps down the tree, however many groups there are: the last that begins at or before it, and the next two.
         find: file.prepare(
           `SELECT first, count FROM message_group
-           WHERE first >= coalesce((SELECT max(first) FROM message_group WHERE first <= ?1), ?1)
+           WHERE first >= coalesce((SELECT max(first) FROM message_group WHERE first <= @offset), @offset)
            ORDER BY first LIMIT 3`,
         ),
         body: file.prepare("SELECT checksum, body FROM message_group WHERE first = ?"),

@@ -59,7 +59,17 @@ export function syncFolder(dir: string): void {
 }
 
 /** How SQLite and the file system name what happened; matched at the start. */
-const DAMAGED = ["SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_IOERR_READ", "SQLITE_IOERR_SHORT_READ"];
+const DAMAGED = [
+  "SQLITE_CORRUPT",
+  "SQLITE_NOTADB",
+  "SQLITE_IOERR_READ",
+  "SQLITE_IOERR_SHORT_READ",
+  // Our own statements are right: a table that they do not fit is not as we made it.
+  "SQLITE_ERROR",
+  "SQLITE_SCHEMA",
+  "SQLITE_CONSTRAINT",
+  "SQLITE_MISMATCH",
+];
 const FULL_DISK = ["SQLITE_FULL", "ENOSPC", "EDQUOT"];
 const NO_RIGHT = [
   "SQLITE_CANTOPEN",

@@ -64,8 +64,8 @@ test("torn and altered bytes give a clear error or messages of the right shape, 
         for (const { at, byte } of flips) bytes[at % bytes.length] = byte;
         const torn = bytes.subarray(0, bytes.length - (length % bytes.length));
         const outcome = codeOf(() => decodeGroup(torn));
-        expect(["nothing was thrown", "buffer.group_damaged"]).toContain(outcome);
-        if (flips.length === 0 && torn.length < bytes.length) expect(outcome).toBe("buffer.group_damaged");
+        const isOnlyTorn = flips.length === 0 && torn.length < bytes.length;
+        expect([isOnlyTorn ? "" : "nothing was thrown", "buffer.group_damaged"]).toContain(outcome);
       },
     ),
   );
