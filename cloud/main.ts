@@ -7,6 +7,7 @@ import { Command, CommanderError } from "commander";
 import { type CloudSettings, host, readSettings, sampleSettings, SOFTWARE_VERSION } from "./config.ts";
 import { renderCommit } from "./lake/render-commit.ts";
 import { renderResult, type ResultFormat } from "./lake/render.ts";
+import { renderParity, verifyFeatures } from "./parity.ts";
 import { writeKeyPair } from "./registry/keys.ts";
 import { CloudService, openLake, type Opened, type Outside } from "./service.ts";
 
@@ -133,6 +134,18 @@ command(
       }
     }),
   );
+
+command(
+  "verify-features",
+  "Recompute every feature vector in the lake from the readings in the lake, and compare the bits.",
+  "verify-features --config cloud.yaml",
+).action(({ config, json }: Common) =>
+  withLake(config, async ({ lake, store }) => {
+    const rows = await verifyFeatures(store, lake);
+    print(json === true ? JSON.stringify(rows, undefined, 2) : renderParity(rows));
+    if (rows.some(({ different }) => different > 0)) host.exit(FAILED);
+  }),
+);
 
 program
   .command("keys")

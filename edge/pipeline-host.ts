@@ -1,11 +1,10 @@
 import { join } from "node:path";
 import { encodeLanding } from "@sluice/shared/codec/landing.ts";
 import type { Clock } from "@sluice/shared/runtime/clock.ts";
-import { describeError, PipelineError, recoveryOf } from "@sluice/shared/runtime/errors.ts";
-import { Lifecycle, type Part } from "@sluice/shared/runtime/lifecycle.ts";
+import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
+import { Lifecycle } from "@sluice/shared/runtime/lifecycle.ts";
 import type { Log } from "@sluice/shared/runtime/log.ts";
 import type { Random } from "@sluice/shared/runtime/random.ts";
-import { backoffMs } from "@sluice/shared/runtime/retry.ts";
 import type { ObjectStore } from "@sluice/shared/store/object-store.ts";
 import { openStore } from "@sluice/shared/store/open.ts";
 import { probeStore } from "@sluice/shared/store/probe.ts";
@@ -34,7 +33,8 @@ export interface PipelineHostOptions {
 /** The longest that a message waits for its step: gathers a few groups into one state commit, so flash lasts longer. */
 const STEP_WAIT_MS = 20;
 
-const PROBE_BACKOFF = { baseMs: 1_000, maxMs: 60_000 };
+/** How long to wait for room on a full disk before the step is tried again. */
+const DISK_FULL_WAIT_MS = 1_000;
 
 /** The worker's wiring: buffer, pipeline, the uplink and the models that come down. */
 export class PipelineHost {
@@ -48,7 +48,6 @@ export class PipelineHost {
   readonly #lifecycle: Lifecycle;
   #stepping = false;
   #stopped = false;
-  #lakeProblem: string | undefined;
 
   private constructor(
     options: PipelineHostOptions,
@@ -89,6 +88,7 @@ export class PipelineHost {
       store,
       pending: this.#state,
       encode: encodeLanding,
+      prove: () => probeStore(store),
       clock,
       random,
       log,
@@ -112,7 +112,7 @@ export class PipelineHost {
       settings: settings.models,
       failed,
     });
-    this.#lifecycle = new Lifecycle([this.#guardedUplink(store), this.#models], clock, log);
+    this.#lifecycle = new Lifecycle([this.#uplink, this.#models], clock, log);
   }
 
   /** Opens the buffer and brings the state up to date with it; then starts what talks to the lake. */
@@ -197,42 +197,7 @@ export class PipelineHost {
       return;
     }
     log.error({ code: error.code }, describeError(error));
-    this.#stepAfter(clock, PROBE_BACKOFF.baseMs);
-  }
-
-  /** The uplink behind the check that the lake's storage keeps its promise; until it answers, nothing is uploaded. */
-  #guardedUplink(store: ObjectStore): Part {
-    const { clock, random, log } = this.#options;
-    const stopping = new AbortController();
-    const probe = async (): Promise<void> => {
-      for (let attempt = 0; !stopping.signal.aborted; attempt++) {
-        try {
-          await probeStore(store);
-          this.#lakeProblem = undefined;
-          return await this.#uplink.start();
-        } catch (error) {
-          if (!(error instanceof PipelineError)) throw error;
-          this.#lakeProblem = describeError(error);
-          if (recoveryOf(error) !== "retry" || attempt === 0)
-            log[recoveryOf(error) === "retry" ? "warn" : "error"]({ code: error.code }, this.#lakeProblem);
-          await clock.sleep(backoffMs(PROBE_BACKOFF, attempt, random), stopping.signal);
-        }
-      }
-    };
-    let probing = Promise.resolve();
-    return {
-      name: "uplink",
-      start: async () => {
-        probing = probe().catch((error: unknown) =>
-          this.#options.failed(error instanceof Error ? error : new Error(String(error))),
-        );
-      },
-      stop: async () => {
-        stopping.abort();
-        await probing;
-        await this.#uplink.stop();
-      },
-    };
+    this.#stepAfter(clock, DISK_FULL_WAIT_MS);
   }
 
   #model(): { readonly model: string; readonly version: number } | undefined {
@@ -263,7 +228,7 @@ export class PipelineHost {
         raisedAlerts: this.#inference.raisedCount,
       },
       models: this.#models.stats(),
-      sync: { ...this.#uplink.stats(), problem: this.#lakeProblem },
+      sync: this.#uplink.stats(),
     };
   }
 }

@@ -108,11 +108,8 @@ export class StateStore {
     this.#file.transaction(() => {
       if (this.#mark("epoch") !== undefined) return;
       this.#setMark("epoch", newUuid());
+      // Its first batches begin at 0 all the same, so that the lake sees an epoch without a gap.
       this.#setMark("decoded", startedFrom);
-      for (const stream of MESSAGE_STREAMS) {
-        this.#setMark(`sealed.${stream}`, startedFrom);
-        this.#setMark(`delivered.${stream}`, startedFrom);
-      }
     })();
     this.epoch = String(present(this.#mark("epoch"), "a state file has an epoch"));
     this.#decodedThrough = this.#number("decoded", -1);

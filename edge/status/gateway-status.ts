@@ -56,8 +56,6 @@ export interface PipelineSnapshot {
     readonly lastError:
       { readonly code: string; readonly message: string; readonly atUs: number } | undefined;
     readonly lastDeliveredAtUs: number | undefined;
-    /** Why the lake's storage cannot be used at all. */
-    readonly problem: string | undefined;
   };
 }
 

@@ -9,10 +9,7 @@ export function problemsOf(snapshot: PipelineSnapshot, commit: GatewayStatus["co
       ? [`${buffer.refused} messages were refused because the buffer could not take them`]
       : []),
     ...(commit.refused > 0 ? [`${commit.refused} messages were refused because the disk is too slow`] : []),
-    ...(sync.problem === undefined ? [] : [`the lake cannot be used: ${sync.problem}`]),
-    ...(sync.lake === "away" && sync.problem === undefined
-      ? [`the lake is away: ${sync.lastError?.message ?? ""}`]
-      : []),
+    ...(sync.lake === "away" ? [`the lake is away: ${sync.lastError?.message ?? ""}`] : []),
     ...(sync.divergedBatches > 0
       ? [`${sync.divergedBatches} batches differ from what the lake holds under their key`]
       : []),
