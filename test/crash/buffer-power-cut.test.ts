@@ -1,0 +1,115 @@
+// Goal: show that nothing acknowledged is lost when the power fails at any moment, also after a restart.
+// Method: as buffer-kill.test.ts, but the process runs on a disk that forgets what was not synced (buffer-power-cut.c),
+// and only what the disk kept is opened afterwards. The control shows that this can tell a synced write from another.
+import { mkdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { seededRandom } from "@sluice/shared/runtime/random.ts";
+import { expect, test, type TestContext } from "vitest";
+import { openSqlite } from "../../edge/buffer/sqlite-file.ts";
+import {
+  acknowledgedCount,
+  buildForgetfulDisk,
+  everyNumber,
+  irregularities,
+  mirrorAll,
+  restore,
+  type Run,
+  runProgram,
+  tempFolder,
+} from "./buffer-process.ts";
+
+const SEED = 20_270_110;
+const ROUNDS = 5;
+
+/** A machine whose power can be cut; skips the test, and says so, where there is no C compiler. */
+function openMachine(context: TestContext) {
+  const root = tempFolder();
+  const [disk, shadow, lake] = [join(root, "disk"), join(root, "shadow"), join(root, "lake")];
+  const library = buildForgetfulDisk(root);
+  if (library === undefined)
+    context.skip("NO C COMPILER: what a power cut leaves was not tested; install cc to test it");
+  mkdirSync(disk);
+  mkdirSync(lake);
+  const flag = join(root, "disk-is-full");
+  return {
+    dir: join(disk, "buffer"),
+    lake,
+    /** Runs the program; then the power fails, and the disk holds what it had synced. */
+    runToPowerCut: async (run: Pick<Run, "task" | "seed" | "firstNumber" | "killAfterLines">) => {
+      mkdirSync(shadow);
+      mirrorAll(disk, shadow);
+      const inode = statSync(disk).ino;
+      const lines = await runProgram({
+        ...run,
+        dir: join(disk, "buffer"),
+        lake,
+        env: {
+          LD_PRELOAD: library ?? "",
+          POWER_CUT_FROM: disk,
+          POWER_CUT_TO: shadow,
+          DISK_FULL_FLAG: flag,
+        },
+      });
+      const left = join(root, "left");
+      restore(inode, shadow, left);
+      rmSync(disk, { recursive: true });
+      rmSync(shadow, { recursive: true });
+      renameSync(left, disk);
+      return lines;
+    },
+  };
+}
+
+test("after a power cut at any moment every acknowledged message is there once", async (context) => {
+  const machine = openMachine(context);
+  const random = seededRandom(SEED);
+  let acknowledged = 0;
+  for (let round = 0; round < ROUNDS; round++) {
+    const lines = await machine.runToPowerCut({
+      task: "buffer",
+      seed: SEED + round,
+      firstNumber: acknowledged,
+      killAfterLines: 1 + random.int(200),
+    });
+    acknowledged = Math.max(acknowledged, acknowledgedCount(lines));
+    const numbers = everyNumber(machine.dir, machine.lake);
+    expect(irregularities(numbers), `round ${round} of seed ${SEED}`).toEqual([]);
+    expect(numbers.length).toBeGreaterThanOrEqual(acknowledged);
+    expect(lines.filter((line) => !line.startsWith("acknowledged "))).toEqual([]);
+  }
+  expect(acknowledged).toBeGreaterThan(ROUNDS * 150);
+});
+
+test("the same power cut loses rows that are synced only now and then, and none that are synced always", async (context) => {
+  const lost = async (task: "control-full" | "control-normal"): Promise<number> => {
+    const machine = openMachine(context);
+    const lines = await machine.runToPowerCut({ task, seed: 0, firstNumber: 0, killAfterLines: 300 });
+    const file = openSqlite(join(machine.dir, "control.db"));
+    const rows = Number(file.prepare("SELECT count(*) FROM control").pluck().get());
+    file.close();
+    return Math.max(0, acknowledgedCount(lines) - rows);
+  };
+  expect(await lost("control-full")).toBe(0);
+  expect(await lost("control-normal")).toBeGreaterThan(0);
+});
+
+test("on a full disk messages are refused, not acknowledged; with room again everything goes on", async (context) => {
+  const machine = openMachine(context);
+  const lines = await machine.runToPowerCut({
+    task: "full-disk",
+    seed: SEED,
+    firstNumber: 0,
+    killAfterLines: undefined,
+  });
+  const round = [
+    "append buffer.disk_full",
+    "resend buffer.disk_full",
+    "step buffer.disk_full",
+    "append done",
+    "step done",
+  ];
+  expect(lines.slice(0, -1)).toEqual([...round, ...round, ...round]);
+  const numbers = everyNumber(machine.dir, machine.lake);
+  expect(irregularities(numbers)).toEqual([]);
+  expect(numbers).toHaveLength(acknowledgedCount(lines));
+});
