@@ -1,4 +1,10 @@
+import { systemClock } from "@sluice/shared/runtime/clock.ts";
+
 export const SOFTWARE_VERSION = "0.1.0";
+
+/** A log file that is a line longer every ten seconds is still read. */
+const PROGRESS_LINE_INTERVAL_US = 10_000_000;
+let quietUntilUs = systemClock.monotonicUs() + PROGRESS_LINE_INTERVAL_US;
 
 const interruption = new AbortController();
 
@@ -9,7 +15,7 @@ export interface Host {
   readonly print: (text: string) => void;
   /** Progress and complaints, on standard error. */
   readonly complain: (text: string) => void;
-  /** Rewrites the last line of standard error where that is a terminal; says nothing where it is not. */
+  /** Rewrites the last line of standard error where that is a terminal; a line every ten seconds where it is not. */
   readonly progress: (text: string) => void;
   /** A screen to paint on; without a width it is not one, and takes whole lines only. */
   readonly terminal: { readonly widthChars: number | undefined; write(text: string): void };
@@ -26,6 +32,10 @@ export const host: Host & { listenForSignals(): void } = {
   complain: (text) => void process.stderr.write(`${text}\n`),
   progress: (text) => {
     if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`);
+    else if (text !== "" && systemClock.monotonicUs() >= quietUntilUs) {
+      quietUntilUs = systemClock.monotonicUs() + PROGRESS_LINE_INTERVAL_US;
+      process.stderr.write(`${text}\n`);
+    }
   },
   terminal: {
     get widthChars() {

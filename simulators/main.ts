@@ -4,6 +4,7 @@ import { Command, CommanderError } from "commander";
 import { host, SOFTWARE_VERSION } from "./config.ts";
 import { demoCommand } from "./demo/command.ts";
 import { plantCommand } from "./plant/command.ts";
+import { replayCommand } from "./replay/command.ts";
 
 /** Exit codes: 0 done, 1 the answer is no or it failed, 2 wrong usage or settings. */
 const FAILED = 1;
@@ -14,7 +15,7 @@ const USAGE_ERROR =
   /^config\.|^plant\.state_(refused|differs)$|^simulator\.state_|^replay\.(map_refused|file_refused|state_refused)$|^mqtt\.(address|window)_refused$|^object-store\.port$/;
 
 /** One function per command, each in its own folder; they appear in `--help` in this order. */
-const COMMANDS = [demoCommand, plantCommand];
+const COMMANDS = [demoCommand, plantCommand, replayCommand];
 
 const program = new Command("sluice-sim")
   .description("The world outside Sluice: plants, recorded data, load and object stores, from a seed.")

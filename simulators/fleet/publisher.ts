@@ -146,10 +146,17 @@ export class Publisher implements Part {
     return promise;
   }
 
-  /** Resolves when a publish would go out at once, or when the publisher is stopped. */
-  async room(): Promise<void> {
-    while (!this.#stopping.signal.aborted && (this.#waiting.length > 0 || !this.#hasRoom(0)))
-      await this.#change();
+  /** Resolves when a publish would go out at once, or when the signal aborts or the publisher is stopped. */
+  async room(signal?: AbortSignal): Promise<void> {
+    const isFull = (): boolean =>
+      (this.#waiting.length > 0 || !this.#hasRoom(0)) &&
+      !this.#stopping.signal.aborted &&
+      signal?.aborted !== true;
+    if (!isFull()) return;
+    const wake = (): void => this.#signalChange();
+    signal?.addEventListener("abort", wake);
+    while (isFull()) await this.#change();
+    signal?.removeEventListener("abort", wake);
   }
 
   /** Waits until everything is acknowledged, at most `deadlineMs`; returns how many publishes are not. */
