@@ -13,6 +13,9 @@ import type { ClientSettings } from "./settings.ts";
 import type { IngestStats, Source, SourceOptions } from "./source.ts";
 import { isReserved } from "./topic-rules.ts";
 
+/** Return codes of a SUBACK from here on are refusals (MQTT 3.1.1 §3.9.3, MQTT 5 §3.9.3). */
+const REFUSED_FROM = 0x80;
+
 /** How long a polite goodbye to the broker may take. */
 const GOODBYE_MS = 1_000;
 
@@ -65,6 +68,7 @@ class BrokerClient implements Source {
     this.#client = client;
     this.#acknowledge = takeOverAcknowledgements(client);
     client.handleMessage = (packet, next) => this.#handle(packet, next);
+    this.#guard(client); // The first connection is already being made.
     await new Promise<void>((resolve) => this.#listen(client, resolve));
   }
 
@@ -140,14 +144,15 @@ class BrokerClient implements Source {
       this.#ready();
       return;
     }
-    client.subscribe(subscriptions(this.#settings), (error, granted) => {
-      const refused = granted?.filter(({ qos }) => qos >= 128).map(({ topic }) => topic) ?? [];
+    client.subscribe(subscriptions(this.#settings), (error, granted, answer) => {
       if (error === null || error === undefined) {
         this.#subscribed = true;
         for (const { topic, qos } of granted ?? []) if (qos === 0) this.#sayUnsafe(topic);
         this.#ready();
       } else if (client.connected) {
-        this.#problem = `${this.address} refuses the subscription${refused.length > 0 ? ` to ${refused.join(", ")}` : ""}: ${error.message}`;
+        const codes = answer !== undefined && "granted" in answer ? answer.granted : [];
+        const refused = granted?.filter((_, i) => Number(codes[i]) >= REFUSED_FROM).map(({ topic }) => topic);
+        this.#problem = `${this.address} refuses the subscription to ${refused?.join(", ")}: ${error.message}`;
         this.#options.log.error({ broker: this.address }, this.#problem);
       }
       firstOutcome();
@@ -180,14 +185,14 @@ class BrokerClient implements Source {
   }
 
   #handle(packet: IPublishPacket, next: () => void): void {
-    if (this.#stopping) return; // Neither stored nor acknowledged: the broker keeps it.
+    if (this.#stopping || this.#held.isClosed) return; // Neither stored nor acknowledged: the broker keeps it.
     if (packet.qos < 2) this.#receive(packet);
     if (this.#underWay < this.#settings.unsettledMessagesMax) next();
     else this.#resume = next;
   }
 
   #receive(packet: IPublishPacket): void {
-    if (this.#stopping) return;
+    if (this.#stopping || this.#held.isClosed) return;
     const { qos, dup, retain, topic, messageId } = packet;
     const packetId = messageId ?? 0;
     const held = this.#held;
@@ -220,7 +225,9 @@ class BrokerClient implements Source {
   /** Nothing more is acknowledged on this connection; on the next one the broker delivers again. */
   #abandon(held: HeldAcknowledgements): void {
     held.close();
-    if (held === this.#held) this.#client?.stream.destroy();
+    const stream = this.#client?.stream;
+    // What was acknowledged in this turn still goes out.
+    if (held === this.#held) setImmediate(() => stream?.destroy());
   }
 
   #goOn(): void {
@@ -235,9 +242,11 @@ class BrokerClient implements Source {
     const { packetBytesMax } = this.#options.settings;
     const guard = new PacketGuard(packetBytesMax);
     const { stream } = client;
-    stream.on("data", (chunk: Uint8Array) => {
+    // Before mqtt.js reads the same bytes.
+    stream.prependListener("data", (chunk: Uint8Array) => {
       const fault = guard.check(chunk);
       if (fault === undefined || stream.destroyed) return;
+      this.#held.close();
       this.#intake.refuse(fault.kind === "too_large" ? "packet.too_large" : "packet.invalid");
       this.#problem = `${this.address} sends a packet over ingest.packetBytesMax (${packetBytesMax} bytes)`;
       if (this.#said.isFirst("packet"))

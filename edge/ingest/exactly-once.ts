@@ -12,8 +12,9 @@ interface UnderWay {
  *
  * The broker remembers a packet id only after the message is durable, so what it remembers needs no second put. A
  * redelivery that comes while the first put is still under way, on the same connection or on the next one, waits for
- * it. Only a packet with DUP is taken for a redelivery: a client that lost its state may use a packet id anew for
- * another message, and that one must not be acknowledged unseen.
+ * it. A redelivery has the packet id, the topic and the payload of the first; DUP is not asked, because common clients
+ * do not set it. A known packet id with other contents is another message, of a client that lost its state: it must
+ * not be acknowledged unseen.
  */
 export class ExactlyOnce {
   readonly #memory: Pick<BrokerMemory, "incomingGetPacket" | "incomingDelPacket">;
@@ -27,7 +28,7 @@ export class ExactlyOnce {
   async commit(clientId: string, packet: PublishPacket, put: () => Promise<void>): Promise<void> {
     const key = `${packet.messageId} ${clientId}`;
     const earlier = this.#underWay.get(key);
-    if (packet.dup && earlier !== undefined && isSame(earlier.packet, packet)) return earlier.done;
+    if (earlier !== undefined && isSame(earlier.packet, packet)) return earlier.done;
     const done = this.#put(clientId, packet, put);
     const underWay = { packet, done: done.then(nextTurn) };
     // Its failure is the caller's to handle; a redelivery may never ask for it.
@@ -44,7 +45,7 @@ export class ExactlyOnce {
     const client = { id: clientId };
     const remembered = await this.#memory.incomingGetPacket(client, packet).catch(() => undefined);
     if (remembered !== undefined) {
-      if (packet.dup && isSame(remembered, packet)) return;
+      if (isSame(remembered, packet)) return;
       await this.#memory.incomingDelPacket(client, packet);
     }
     await put();

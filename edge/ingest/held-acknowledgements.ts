@@ -18,6 +18,11 @@ export class HeldAcknowledgements {
     return this.#held.length - this.#first;
   }
 
+  /** Nothing of this connection will be acknowledged any more, so nothing more of it needs to be taken in. */
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
   /** Holds an acknowledgement; returns what is to be called when its message is durable. */
   hold(send: () => void): () => void {
     const held = { send, isDurable: false };

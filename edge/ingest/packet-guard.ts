@@ -48,11 +48,13 @@ export class PacketGuard {
     }
     this.#length += (byte & 0x7f) * 128 ** this.#lengthBytes;
     this.#lengthBytes++;
+    if (byte >= 0x80) {
+      if (this.#lengthBytes === LENGTH_BYTES_MAX) this.#fault = { kind: "malformed" };
+      return;
+    }
     const bytes = 1 + this.#lengthBytes + this.#length;
     if (bytes > this.#packetBytesMax) this.#fault = { kind: "too_large", bytes };
-    else if (byte < 0x80) {
-      this.#bodyBytes = this.#length;
-      this.#lengthBytes = -1;
-    } else if (this.#lengthBytes === LENGTH_BYTES_MAX) this.#fault = { kind: "malformed" };
+    this.#bodyBytes = this.#length;
+    this.#lengthBytes = -1;
   }
 }
