@@ -3,6 +3,8 @@ import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { Command, CommanderError } from "commander";
 import { host, SOFTWARE_VERSION } from "./config.ts";
 import { demoCommand } from "./demo/command.ts";
+import { loadCommand } from "./load/command.ts";
+import { objectStoreCommand } from "./object-store-command.ts";
 import { plantCommand } from "./plant/command.ts";
 import { replayCommand } from "./replay/command.ts";
 
@@ -15,7 +17,7 @@ const USAGE_ERROR =
   /^config\.|^plant\.state_(refused|differs)$|^simulator\.state_|^replay\.(map_refused|file_refused|state_refused)$|^mqtt\.(address|window)_refused$|^object-store\.port$/;
 
 /** One function per command, each in its own folder; they appear in `--help` in this order. */
-const COMMANDS = [demoCommand, plantCommand, replayCommand];
+const COMMANDS = [demoCommand, plantCommand, replayCommand, loadCommand, objectStoreCommand];
 
 const program = new Command("sluice-sim")
   .description("The world outside Sluice: plants, recorded data, load and object stores, from a seed.")
