@@ -1,0 +1,150 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { systemClock } from "@sluice/shared/runtime/clock.ts";
+import { silentLog } from "@sluice/shared/runtime/log.ts";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { createBrokerClient } from "../../../edge/ingest/broker-client.ts";
+import { ingestSettingsSchema } from "../../../edge/ingest/settings.ts";
+import type { Source } from "../../../edge/ingest/source.ts";
+import { connectMqtt, OrderedSink } from "../../suites/source-harness.ts";
+
+// Goal: the client works with a broker that is not built on the same libraries. Method: mosquitto as a process, where
+// it is installed (Debian package mosquitto).
+
+const isInstalled = spawnSync("mosquitto", ["-h"]).error === undefined;
+if (!isInstalled)
+  console.warn("SKIPPED: no mosquitto on this machine, so the client was tried with aedes alone");
+
+let dir = "";
+let broker: ChildProcess | undefined;
+let address = "";
+let sources: Source[] = [];
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const bound = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof bound === "object" && bound !== null ? bound.port : 0;
+}
+
+beforeAll(async () => {
+  if (!isInstalled) return;
+  dir = mkdtempSync(join(tmpdir(), "sluice-mosquitto-"));
+  const port = await freePort();
+  writeFileSync(
+    join(dir, "mosquitto.conf"),
+    `listener ${port} 127.0.0.1\nallow_anonymous true\nmax_inflight_messages 0\nmax_queued_messages 0\n`,
+  );
+  broker = spawn("mosquitto", ["-c", join(dir, "mosquitto.conf")], { stdio: "ignore" });
+  address = `127.0.0.1:${port}`;
+  const client = await connectMqtt(address);
+  await client.endAsync();
+});
+
+afterEach(async () => {
+  for (const source of sources) await source.stop();
+  sources = [];
+});
+
+afterAll(async () => {
+  const ended = new Promise((resolve) => broker?.once("exit", resolve) ?? resolve(undefined));
+  broker?.kill();
+  await ended;
+  if (dir !== "") rmSync(dir, { recursive: true });
+});
+
+async function startSource(settings: object): Promise<{ source: Source; sink: OrderedSink }> {
+  const sink = new OrderedSink();
+  const client = { url: `mqtt://${address}`, clientId: "gateway", reconnectBaseMs: 10, ...settings };
+  const source = createBrokerClient({
+    settings: ingestSettingsSchema.parse({ client, stopDeadlineMs: 20 }),
+    sink,
+    clock: systemClock,
+    log: silentLog,
+  });
+  sources.push(source);
+  await source.start();
+  return { source, sink };
+}
+
+async function publishAll(topic: string, count: number, qos: 1 | 2 = 1): Promise<void> {
+  const device = await connectMqtt(address);
+  await Promise.all(Array.from({ length: count }, (_, i) => device.publishAsync(topic, String(i), { qos })));
+  await device.endAsync();
+}
+
+describe.skipIf(!isInstalled)("with mosquitto", () => {
+  test.each([4, 5])(
+    "messages are taken together and acknowledged after one commit (protocol %i)",
+    async (version) => {
+      const topic = `together/${version}`;
+      const { source, sink } = await startSource({
+        clientId: `together-${version}`,
+        topics: [topic],
+        protocolVersion: version,
+      });
+      sink.mode = "hold";
+      await publishAll(topic, 300);
+      await sink.arrived(300);
+      expect(source.stats().acknowledged).toBe(0);
+      sink.commit();
+      await expect.poll(() => source.stats().acknowledged).toBe(300);
+    },
+  );
+
+  test.each([4, 5])(
+    "what was not acknowledged comes again to the next gateway, marked (protocol %i)",
+    async (version) => {
+      const settings = {
+        clientId: `crash-${version}`,
+        topics: [`crash/${version}`],
+        protocolVersion: version,
+      };
+      const dying = await startSource(settings);
+      dying.sink.mode = "hold";
+      await publishAll(`crash/${version}`, 5);
+      await dying.sink.arrived(5);
+      for (const { settled } of dying.sink.puts.slice(0, 2)) settled(undefined);
+      await expect.poll(() => dying.source.stats().acknowledged).toBe(2);
+      await dying.source.stop();
+      const { sink } = await startSource(settings);
+      await sink.arrived(3);
+      expect(sink.texts()).toEqual(["2", "3", "4"].map((text) => `crash/${version} ${text}`));
+      expect(sink.puts.map(({ message }) => message.dup)).toEqual([true, true, true]);
+    },
+  );
+
+  test("a QoS 2 publish comes as QoS 1, because that is what is subscribed to", async () => {
+    const { sink } = await startSource({ clientId: "two", topics: ["two/#"] });
+    await publishAll("two/a", 3, 2);
+    await sink.arrived(3);
+    expect(sink.puts.map(({ message }) => message.qos)).toEqual([1, 1, 1]);
+  });
+
+  test("gateways in one group split what comes, and each message goes to one of them", async () => {
+    const shared = { topics: ["shared/#"], sharedGroup: "collectors" };
+    const [one, other] = [
+      await startSource({ ...shared, clientId: "one" }),
+      await startSource({ ...shared, clientId: "other" }),
+    ];
+    await publishAll("shared/a", 100);
+    await expect.poll(() => one.sink.puts.length + other.sink.puts.length).toBe(100);
+    expect(one.sink.puts.length).toBeGreaterThan(0);
+    expect(other.sink.puts.length).toBeGreaterThan(0);
+    expect(new Set([...one.sink.texts(), ...other.sink.texts()]).size).toBe(100);
+  });
+
+  test("what comes while the gateway is away is kept for it", async () => {
+    const settings = { clientId: "away", topics: ["away/#"] };
+    const { source } = await startSource(settings);
+    await source.stop();
+    await publishAll("away/a", 20);
+    const { sink } = await startSource(settings);
+    await sink.arrived(20);
+    expect(sink.puts).toHaveLength(20);
+  });
+});
