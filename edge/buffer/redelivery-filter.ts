@@ -1,43 +1,56 @@
 import { crc32 } from "node:zlib";
 import type { IncomingMessage } from "@sluice/shared/contract/message.ts";
 
+/** Of each client, the hash of the last message with each packet identifier. */
+type Hashes = Map<string, Map<number, number>>;
+
 /**
  * Recognises a message that a client sends again because it never saw the acknowledgement.
  *
  * MQTT 3.1.1 §4.4: unacknowledged messages are sent again with DUP=1 and the same packet identifier. Such a message is
  * a redelivery when the last stored message with this client and packet identifier has the same topic and payload.
- * Only the newest `entriesMax` messages are remembered, oldest forgotten first: about 100 bytes each.
+ *
+ * At least the newest `entriesMax` messages are remembered and at most twice as many, about 60 bytes each: when so many
+ * are new, the older half is forgotten at once. (To forget them one by one from a Map costs more than to store them:
+ * finding its oldest entry walks over everything that was deleted before.)
  */
 export class RedeliveryFilter {
   readonly #entriesMax: number;
-  readonly #hashes = new Map<string, number>();
+  #newer: Hashes = new Map();
+  #older: Hashes = new Map();
+  #newerCount = 0;
 
   constructor(entriesMax: number) {
     this.#entriesMax = entriesMax;
   }
 
   isRedelivery(message: IncomingMessage): boolean {
-    return message.dup && message.qos > 0 && this.#hashes.get(key(message)) === hash(message);
+    return message.dup && message.qos > 0 && this.#find(message) === hash(message);
   }
 
   /** Whether a message with this client and packet identifier is remembered, the same or another. */
   knows(message: IncomingMessage): boolean {
-    return this.#hashes.has(key(message));
+    return this.#find(message) !== undefined;
   }
 
   /** Remembers a stored message; it replaces an older one with the same packet identifier, which is done with. */
   remember(message: IncomingMessage): void {
     if (message.qos === 0 || this.#entriesMax === 0) return;
-    const place = key(message);
-    this.#hashes.delete(place);
-    this.#hashes.set(place, hash(message));
-    if (this.#hashes.size <= this.#entriesMax) return;
-    const oldest = this.#hashes.keys().next();
-    if (oldest.done !== true) this.#hashes.delete(oldest.value);
+    let ofClient = this.#newer.get(message.client);
+    if (ofClient === undefined) this.#newer.set(message.client, (ofClient = new Map()));
+    const before = ofClient.size;
+    ofClient.set(message.packetId, hash(message));
+    this.#newerCount += ofClient.size - before;
+    if (this.#newerCount < this.#entriesMax) return;
+    this.#older = this.#newer;
+    this.#newer = new Map();
+    this.#newerCount = 0;
+  }
+
+  #find({ client, packetId }: IncomingMessage): number | undefined {
+    return this.#newer.get(client)?.get(packetId) ?? this.#older.get(client)?.get(packetId);
   }
 }
-
-const key = (message: IncomingMessage): string => `${message.packetId} ${message.client}`;
 
 /** CRC-32 of topic and payload above the payload's length: one wrong match in 2^32 of what has the same length. */
 const hash = (message: IncomingMessage): number =>
