@@ -69,6 +69,8 @@ export class Catalog {
       }
       if (streams.includes("features")) await this.#change(() => this.#nameFeatures());
       const connection = await engine.connect();
+      // All queries of a session see the same views, although other sessions define newer ones.
+      await connection.run("BEGIN TRANSACTION");
       return {
         connection,
         close: () => {

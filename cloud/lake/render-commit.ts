@@ -13,7 +13,7 @@ export function renderCommit(report: CommitReport): string {
       ({ stream, gateway, epoch, from, to, waiting }) =>
         `waiting: ${stream} ${from} to ${to} of gateway ${gateway}, epoch ${epoch}, has not come; ${waiting} objects wait behind it`,
     ),
-    ...report.lost.map(({ key, reason, setAside }) => `lost: ${key}: ${reason} Set aside as ${setAside}.`),
+    ...report.lost.map(({ key, reason, setAside }) => `lost: ${key}: ${reason}. Set aside as ${setAside}.`),
     ...report.setAside.map(
       ({ key, reason, setAside }) => `set aside: ${key}: ${reason}. It lies at ${setAside}.`,
     ),

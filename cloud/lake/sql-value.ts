@@ -29,6 +29,7 @@ export function plainValue(value: unknown): unknown {
     return Object.fromEntries(Object.entries(value.entries).map(([name, item]) => [name, plainValue(item)]));
   if (value instanceof DuckDBMapValue)
     return value.entries.map((entry) => [plainValue(entry.key), plainValue(entry.value)]);
+  // oxlint-disable-next-line typescript/no-base-to-string -- every value class of the engine prints itself
   return String(value);
 }
 

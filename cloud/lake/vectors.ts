@@ -73,13 +73,13 @@ export async function readVectors(connection: DuckDBConnection, query: VectorQue
   const column = (): Float64Array => new Float64Array(count);
   const [seq, revision, readingCount] = [column(), column(), column()];
   const [windowStartUs, windowEndUs, closedAtUs] = [column(), column(), column()];
+  const texts: readonly [string[], string[], string[]] = [[], [], []];
   const table = {
-    gateway: new Array<string>(count),
-    epoch: new Array<string>(count),
-    device: new Array<string>(count),
+    gateway: texts[0],
+    epoch: texts[1],
+    device: texts[2],
     values: new Float64Array(count * width),
   };
-  const texts = [table.gateway, table.epoch, table.device];
   const columns = [seq, revision, readingCount, windowStartUs, windowEndUs, closedAtUs];
   const names = new Map<string, string>();
   for await (const { at, rows, chunk } of chunksOf(result)) {
