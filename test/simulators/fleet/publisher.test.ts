@@ -7,6 +7,7 @@ import { createServer } from "node:net";
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterEach, expect, test } from "vitest";
 import { Publisher } from "../../../simulators/fleet/publisher.ts";
 import type { PublisherOptions } from "../../../simulators/fleet/publisher.ts";
@@ -175,7 +176,7 @@ interface ForkedBroker {
 }
 
 async function forkBroker(port: number, file: string): Promise<ForkedBroker> {
-  const program = join(import.meta.dirname, "broker-process.ts");
+  const program = fileURLToPath(new URL("./broker-process.ts", import.meta.url));
   const child = fork(program, [String(port), file], { stdio: "inherit" });
   const [ready]: unknown[] = await once(child, "message");
   return { child, port: Number(ready) };
