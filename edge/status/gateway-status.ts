@@ -83,7 +83,7 @@ export interface GatewayStatus extends PipelineSnapshot {
   readonly gateway: string;
   readonly softwareVersion: string;
   readonly healthy: boolean;
-  /** Why it is not healthy, in words. */
+  /** Why somebody must act, in words; empty when it is healthy. */
   readonly problems: readonly string[];
   readonly uptimeS: number;
   readonly memoryBytes: number;
@@ -95,9 +95,17 @@ export interface GatewayStatus extends PipelineSnapshot {
     readonly refused: number;
     readonly waitingBytes: number;
   };
-  readonly rates: { readonly readingsPerS: number; readonly bytesPerS: number };
+  readonly rates: {
+    readonly readingsPerS: number;
+    /** Bytes of messages written to disk. */
+    readonly bytesPerS: number;
+    /** Encoded bytes that the lake took. */
+    readonly deliveredBytesPerS?: number;
+  };
   readonly capacity: {
     /** Hours until the disk budget is reached at the present rate if nothing is delivered; undefined at no rate. */
     readonly hoursLeft: number | undefined;
+    /** Seconds until the batches that wait are delivered, at the present rate; undefined while none is delivered. */
+    readonly drainS: number | undefined;
   };
 }

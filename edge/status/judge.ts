@@ -1,39 +1,31 @@
+import { PipelineError, recoveryOf } from "@sluice/shared/runtime/errors.ts";
 import type { GatewayStatus, PipelineSnapshot, SourceStatus } from "./gateway-status.ts";
 
-/** Why a gateway is not healthy; empty when it is. Pure. */
-export function problemsOf(snapshot: PipelineSnapshot, commit: GatewayStatus["commit"]): readonly string[] {
-  const { buffer, sync, inference } = snapshot;
-  return [
-    ...buffer.damages.map(({ file, reason }) => `messages are damaged on disk, ${file}: ${reason}`),
-    ...(buffer.refused > 0
-      ? [`${buffer.refused} messages were refused because the buffer could not take them`]
-      : []),
-    ...(commit.refused > 0 ? [`${commit.refused} messages were refused because the disk is too slow`] : []),
-    ...(sync.lake === "away" ? [`the lake is away: ${sync.lastError?.message ?? ""}`] : []),
-    ...(sync.divergedBatches > 0
-      ? [`${sync.divergedBatches} batches differ from what the lake holds under their key`]
-      : []),
-    ...(inference.slot.state === "failed" ? [`no model can score: ${inference.slot.reason}`] : []),
-  ];
-}
+/** With the lake away and less time left than this, somebody must act: a working day and a night. */
+const HOURS_LEFT_MIN = 24;
 
-/** Hours until the disk budget is used up when nothing more is delivered. Pure. */
-export function hoursLeft(buffer: PipelineSnapshot["buffer"], bytesPerS: number): number | undefined {
-  const freeBytes = Math.max(0, buffer.diskBytesMax - buffer.diskBytes - buffer.stateBytes);
-  // What is derived and encoded takes about as much again as the messages themselves.
-  return bytesPerS === 0 ? undefined : freeBytes / (bytesPerS * 2) / 3_600;
-}
+/** The share of the disk budget at which it counts as used up: one more group may be too much. */
+const DISK_FULL_SHARE = 0.99;
 
-/** Puts a status together from what both threads say. Pure. */
-export function judgeStatus(parts: {
+/** A batch weighs about as much on disk as the messages that it was made from, until it is delivered. */
+const DERIVED_SHARE = 2;
+
+type Parts = {
   readonly identity: Pick<GatewayStatus, "gateway" | "softwareVersion" | "uptimeS" | "memoryBytes">;
   readonly pipeline: PipelineSnapshot;
   readonly ingest: readonly SourceStatus[];
   readonly commit: GatewayStatus["commit"];
   readonly rates: GatewayStatus["rates"];
-}): GatewayStatus {
-  const { identity, pipeline, ingest, commit, rates } = parts;
-  const problems = problemsOf(pipeline, commit);
+};
+
+/** Puts a status together from what both threads say. Pure. */
+export function judgeStatus({ identity, pipeline, ingest, commit, rates }: Parts): GatewayStatus {
+  const { buffer } = pipeline;
+  const capacity = {
+    hoursLeft: hoursLeft(buffer, rates.bytesPerS),
+    drainS: drainS(buffer.outbox.bytes, rates.deliveredBytesPerS),
+  };
+  const problems = problemsOf(pipeline, ingest, capacity.hoursLeft);
   return {
     ...identity,
     healthy: problems.length === 0,
@@ -42,6 +34,60 @@ export function judgeStatus(parts: {
     ingest,
     commit,
     rates,
-    capacity: { hoursLeft: hoursLeft(pipeline.buffer, rates.bytesPerS) },
+    capacity,
   };
+}
+
+/**
+ * Why somebody must act; empty when nobody must. A lake that is away for a while is normal, and no problem as long as
+ * the disk lasts.
+ */
+function problemsOf(
+  { buffer, sync, inference, models }: PipelineSnapshot,
+  ingest: readonly SourceStatus[],
+  hoursLeft: number | undefined,
+): readonly string[] {
+  const { lastError } = sync;
+  const mustWait = lastError === undefined || recoveryOf(new PipelineError(lastError.code, "")) === "retry";
+  const problems: readonly (readonly [boolean, string])[] = [
+    ...ingest.map(({ name, problem }) => [problem !== undefined, `${name}: ${problem}`] as const),
+    ...buffer.damages.map(
+      ({ file, reason }) => [true, `messages are damaged on disk, ${file}: ${reason}`] as const,
+    ),
+    [
+      usedBytes(buffer) >= buffer.diskBytesMax * DISK_FULL_SHARE,
+      "the disk budget is used up: new messages are refused until the lake has taken some, or buffer.diskBytesMax is raised",
+    ],
+    [sync.lake === "away" && !mustWait, `the lake refuses what is sent: ${lastError?.message}`],
+    [
+      sync.lake === "away" && hoursLeft !== undefined && hoursLeft < HOURS_LEFT_MIN,
+      `the lake is away, and the disk lasts for ${hoursLeft?.toFixed(1)} more hours: ${lastError?.message}`,
+    ],
+    [
+      sync.divergedBatches > 0,
+      `${sync.divergedBatches} batches differ from what the lake holds under their key`,
+    ],
+    [
+      inference.slot.state === "failed",
+      inference.slot.state === "failed" ? `no model can score: ${inference.slot.reason}` : "",
+    ],
+    [models.refusal !== undefined, `the model that is wanted was refused: ${models.refusal?.message}`],
+  ];
+  return problems.filter(([isSo]) => isSo).map(([, text]) => text);
+}
+
+const usedBytes = (buffer: PipelineSnapshot["buffer"]): number => buffer.diskBytes + buffer.stateBytes;
+
+/** Hours until the disk budget is used up when nothing more is delivered. */
+function hoursLeft(buffer: PipelineSnapshot["buffer"], bytesPerS: number): number | undefined {
+  const freeBytes = Math.max(0, buffer.diskBytesMax - usedBytes(buffer));
+  return bytesPerS === 0 ? undefined : freeBytes / (bytesPerS * DERIVED_SHARE) / 3_600;
+}
+
+/** Seconds until the lake has all batches that wait, at the rate of the last minute. */
+function drainS(waitingBytes: number, deliveredBytesPerS: number | undefined): number | undefined {
+  if (waitingBytes === 0) return 0;
+  return deliveredBytesPerS === undefined || deliveredBytesPerS === 0
+    ? undefined
+    : waitingBytes / deliveredBytesPerS;
 }

@@ -1,60 +1,170 @@
 import type { GatewayStatus } from "./gateway-status.ts";
 
-export interface Metric {
-  readonly name: string;
-  readonly help: string;
+/** One value of a metric, with the labels that tell it from the others. */
+export interface Sample {
+  readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
 }
 
-const metric = (name: string, help: string, value: number): Metric => ({
+export interface Metric {
+  readonly name: string;
+  readonly help: string;
+  /** A counter only grows while the process runs. */
+  readonly kind: "gauge" | "counter";
+  readonly samples: readonly Sample[];
+}
+
+const one = (value: number): readonly Sample[] => [{ labels: {}, value }];
+
+const gauge = (name: string, help: string, samples: readonly Sample[]): Metric => ({
   name: `sluice_${name}`,
   help,
-  value,
+  kind: "gauge",
+  samples,
 });
 
-/** A status as Prometheus metrics: one name a number, so that none needs labels. Pure. */
+const counter = (name: string, help: string, samples: readonly Sample[]): Metric => ({
+  ...gauge(`${name}_total`, help, samples),
+  kind: "counter",
+});
+
+const byName = (counters: Readonly<Record<string, number>>): readonly Sample[] =>
+  Object.entries(counters).map(([name, value]) => ({ labels: { name }, value }));
+
+/** A status as Prometheus metrics, in base units. Pure. */
 export function metricsOf(status: GatewayStatus): readonly Metric[] {
-  const { buffer, sync, commit, ingest } = status;
-  const sum = (pick: (source: GatewayStatus["ingest"][number]) => number): number =>
-    ingest.reduce((total, source) => total + pick(source), 0);
+  const slot = status.inference.slot;
+  const model =
+    slot.state === "ready" ? { model: slot.model.model, version: String(slot.model.version) } : undefined;
   return [
-    metric("healthy", "1 when nothing is wrong.", Number(status.healthy)),
-    metric("uptime_seconds", "Since the process started.", status.uptimeS),
-    metric("memory_bytes", "Resident memory.", status.memoryBytes),
-    metric(
+    gauge("info", "1, with what runs here.", [
+      {
+        labels: { gateway: status.gateway, version: status.softwareVersion, epoch: status.epoch },
+        value: 1,
+      },
+    ]),
+    gauge("healthy", "1 when nobody must act.", one(Number(status.healthy))),
+    gauge("uptime_seconds", "Since the process started.", one(status.uptimeS)),
+    gauge("memory_bytes", "Resident memory.", one(status.memoryBytes)),
+    gauge(
+      "model_info",
+      "1, with the model in the slot; no sample when none scores.",
+      model === undefined ? [] : [{ labels: model, value: 1 }],
+    ),
+    gauge("alerts_raised", "Devices in alarm now.", one(status.inference.raisedAlerts)),
+    ...ingestMetrics(status),
+    ...bufferMetrics(status),
+    ...lakeMetrics(status),
+    gauge(
+      "processed",
+      "Since the buffer was made: messages, readings, quarantined, predictions and the like.",
+      byName(status.counters),
+    ),
+    counter("features", "What became of readings on their way to vectors.", byName(status.features.counters)),
+    counter(
+      "inference",
+      "What became of vectors on their way to predictions and alerts.",
+      byName(status.inference.counters),
+    ),
+  ];
+}
+
+function ingestMetrics({ ingest, commit }: GatewayStatus): readonly Metric[] {
+  const bySource = (pick: (source: GatewayStatus["ingest"][number]) => number): readonly Sample[] =>
+    ingest.map((source) => ({ labels: { source: source.name }, value: pick(source) }));
+  return [
+    gauge(
       "connections",
       "MQTT connections.",
-      sum((source) => source.connections),
+      bySource((source) => source.connections),
     ),
-    metric(
-      "messages_received_total",
-      "Messages received since the start.",
-      sum((source) => source.received),
+    gauge(
+      "source_up",
+      "1 while messages can come in.",
+      bySource((source) => Number(source.problem === undefined)),
     ),
-    metric(
-      "messages_acknowledged_total",
-      "Messages acknowledged since the start.",
-      sum((source) => source.acknowledged),
+    counter(
+      "received_messages",
+      "Messages handed to the buffer.",
+      bySource((source) => source.received),
     ),
-    metric("commit_groups_total", "Groups synced since the start.", commit.groups),
-    metric("commit_waiting_bytes", "Bytes that wait for their sync.", commit.waitingBytes),
-    metric("buffer_next_offset", "The offset of the next message.", buffer.nextOffset),
-    metric("buffer_decoded_through", "The last offset that is decoded.", buffer.decodedThrough),
-    metric("buffer_delivered_through", "The last offset that the lake has whole.", buffer.deliveredThrough),
-    metric("buffer_disk_bytes", "Bytes on disk.", buffer.diskBytes + buffer.stateBytes),
-    metric(
+    counter(
+      "received_bytes",
+      "Bytes of their payloads.",
+      bySource((source) => source.receivedBytes),
+    ),
+    counter(
+      "acknowledged_messages",
+      "Messages acknowledged, after they were durable.",
+      bySource((source) => source.acknowledged),
+    ),
+    counter(
+      "refused",
+      "What was refused at the door, by reason.",
+      ingest.flatMap(({ name, refused }) =>
+        Object.entries(refused).map(([reason, value]) => ({ labels: { source: name, reason }, value })),
+      ),
+    ),
+    counter("commit_groups", "Groups of messages that were synced.", one(commit.groups)),
+    counter(
+      "commit_failed_groups",
+      "Groups that could not be synced; nothing of them was acknowledged.",
+      one(commit.failedGroups),
+    ),
+    counter(
+      "commit_refused_messages",
+      "Messages refused because too much waited for the disk.",
+      one(commit.refused),
+    ),
+    gauge("commit_waiting_bytes", "Bytes that wait for their sync.", one(commit.waitingBytes)),
+  ];
+}
+
+function bufferMetrics({ buffer, rates, capacity }: GatewayStatus): readonly Metric[] {
+  const { hoursLeft } = capacity;
+  return [
+    gauge("buffer_next_offset", "The offset of the next message.", one(buffer.nextOffset)),
+    gauge("buffer_decoded_through", "The last offset that is decoded.", one(buffer.decodedThrough)),
+    gauge(
+      "buffer_delivered_through",
+      "The last offset that the lake has whole.",
+      one(buffer.deliveredThrough),
+    ),
+    gauge("buffer_disk_bytes", "Bytes on disk.", one(buffer.diskBytes + buffer.stateBytes)),
+    gauge("buffer_disk_budget_bytes", "The most bytes that it may be.", one(buffer.diskBytesMax)),
+    gauge(
+      "buffer_seconds_left",
+      "Until the budget is used up if nothing is delivered; no sample while nothing comes in.",
+      hoursLeft === undefined ? [] : one(hoursLeft * 3_600),
+    ),
+    gauge(
       "buffer_damages",
       "Places on disk where acknowledged messages are damaged.",
-      buffer.damages.length,
+      one(buffer.damages.length),
     ),
-    metric("outbox_bytes", "Encoded bytes that the lake does not have yet.", buffer.outbox.bytes),
-    metric("delivered_rows_total", "Rows delivered since the start.", sync.delivered.rows),
-    metric("failed_uploads_total", "Uploads that failed since the start.", sync.failedUploads),
-    ...[...Object.entries(status.counters), ...Object.entries(status.inference.counters)].map(
-      ([name, value]) => metric(`${name.replaceAll(/[^a-z0-9_]/g, "_")}_count`, `Counter ${name}.`, value),
+    counter(
+      "buffer_duplicates",
+      "Redeliveries that were recognised and not stored again.",
+      one(buffer.duplicates),
     ),
-    ...Object.entries(status.features.counters).map(([name, value]) =>
-      metric(`${name.replaceAll(/[^a-z0-9_]/g, "_")}_count`, `Counter ${name}.`, value),
+    counter("buffer_refused_messages", "Messages that the buffer could not take.", one(buffer.refused)),
+    gauge("readings_per_second", "Over the last minute.", one(rates.readingsPerS)),
+  ];
+}
+
+function lakeMetrics({ buffer, sync }: GatewayStatus): readonly Metric[] {
+  return [
+    gauge("lake_reached", "1 when the last upload worked.", one(Number(sync.lake === "reached"))),
+    gauge("pending_rows", "Rows that are in no batch yet.", one(sync.pendingRows)),
+    gauge("outbox_batches", "Batches that the lake does not have yet.", one(buffer.outbox.batches)),
+    gauge("outbox_bytes", "Their bytes.", one(buffer.outbox.bytes)),
+    counter("delivered_rows", "Rows that the lake took.", one(sync.delivered.rows)),
+    counter("delivered_bytes", "Encoded bytes that the lake took.", one(sync.delivered.bytes)),
+    counter("failed_uploads", "Uploads that failed.", one(sync.failedUploads)),
+    gauge(
+      "diverged_batches",
+      "Batches that differ from what the lake holds under their key.",
+      one(sync.divergedBatches),
     ),
-  ].filter((one, i, all) => all.findIndex((other) => other.name === one.name) === i);
+  ];
 }

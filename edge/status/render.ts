@@ -1,3 +1,4 @@
+import { isoTime } from "@sluice/shared/runtime/clock.ts";
 import type { GatewayStatus } from "./gateway-status.ts";
 
 const count = (value: number): string => Math.round(value).toLocaleString("en");
@@ -30,12 +31,14 @@ export function renderStatus(status: GatewayStatus): string {
       "gateway",
       `${status.gateway}, version ${status.softwareVersion}, up ${count(status.uptimeS)} s, ${bytes(status.memoryBytes)} memory`,
     ],
-    ["health", status.healthy ? "healthy" : status.problems.join("; ")],
+    ...(status.healthy ? ["healthy"] : status.problems).map(
+      (line, i) => [i === 0 ? "health" : "", line] as const,
+    ),
     ...status.ingest.map(
       (source) =>
         [
           source.name,
-          `${source.address}, ${count(source.connections)} connections, ${count(source.received)} received, ${count(source.acknowledged)} acknowledged after fsync${refusals(source.refused)}`,
+          `${source.address}, ${plural(source.connections, "connection")}, ${count(source.received)} received (${bytes(source.receivedBytes)}), ${count(source.acknowledged)} acknowledged after fsync${refusals(source.refused)}`,
         ] as const,
     ),
     [
@@ -52,24 +55,48 @@ export function renderStatus(status: GatewayStatus): string {
     ],
     ["quarantine", quarantine(counters)],
     ["duplicates", `${count(buffer.duplicates)} redeliveries recognised`],
+    ["refused", `${count(buffer.refused + status.commit.refused)} messages that the disk could not take`],
     [
       "features",
       features.views.length === 0
         ? "no views"
-        : features.views.map((view) => `${view.name} ${view.hash.slice(0, 12)}`).join(", "),
+        : features.views.map((view) => viewText(view, features.counters)).join(", "),
     ],
-    ["model", slot.state === "ready" ? `${slot.model.model} version ${slot.model.version}` : slot.state],
+    ["model", modelText(slot)],
     [
       "predictions",
       `${count(counters["predictions"] ?? 0)}, ${count(inference.raisedAlerts)} devices in alarm`,
     ],
     [
       "lake",
-      `${sync.lake}, ${count(sync.delivered.rows)} rows delivered since the start, ${count(buffer.outbox.batches)} batches (${bytes(buffer.outbox.bytes)}) and ${count(sync.pendingRows)} rows waiting`,
+      `${sync.lake}, ${count(sync.delivered.rows)} rows delivered since the start, ${plural(buffer.outbox.batches, "batch", "batches")} (${bytes(buffer.outbox.bytes)}) and ${plural(sync.pendingRows, "row")} waiting${drained(status.capacity.drainS)}`,
     ],
+    ...(sync.lake !== "away" || sync.lastError === undefined
+      ? []
+      : [["", `last error at ${isoTime(sync.lastError.atUs)}: ${sync.lastError.message}`] as const]),
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, text]) => `${name.padEnd(width)}  ${text}`).join("\n");
+}
+
+const plural = (value: number, one: string, many = `${one}s`): string =>
+  `${count(value)} ${value === 1 ? one : many}`;
+
+const drained = (seconds: number | undefined): string =>
+  seconds === undefined || seconds < 1 ? "" : `, delivered in ${count(seconds)} s at the present rate`;
+
+const modelText = (slot: GatewayStatus["inference"]["slot"]): string => {
+  if (slot.state === "ready") return `${slot.model.model} version ${slot.model.version}`;
+  return slot.state === "empty" ? "none yet" : `none can score: ${slot.reason}`;
+};
+
+function viewText(
+  { name, hash }: { readonly name: string; readonly hash: string },
+  counters: Readonly<Record<string, number>>,
+): string {
+  const of = (what: string): number => counters[`features.${name}.${what}`] ?? 0;
+  const lost = of("late_beyond_correction") + of("shed_readings");
+  return `${name} ${hash.slice(0, 12)}: ${count(of("vectors"))} vectors, ${count(of("revisions"))} revised, ${count(of("late"))} late readings${lost === 0 ? "" : `, ${count(lost)} too late or too many`}`;
 }
 
 const refusals = (refused: Readonly<Record<string, number>>): string =>

@@ -1,0 +1,79 @@
+import { expect, test } from "vitest";
+import { renderStatus } from "../../../edge/status/render.ts";
+import { pipeline, statusWith } from "./sample-status.ts";
+
+const { buffer, sync, inference, features } = pipeline;
+
+test("a status reads as a table in plain words and units", () => {
+  const hash = "ab".repeat(6);
+  expect(renderStatus(statusWith({})).split("\n")).toEqual([
+    "gateway          site-1, version 0.1.0, up 90 s, 100.0 MiB memory",
+    "health           healthy",
+    "embedded broker  127.0.0.1:1883, 1 connection, 1,002 received (2.0 KiB), 1,000 acknowledged after fsync, 2 refused (topic.reserved)",
+    "buffer           1,000 messages, decoded 1,000, in the lake 900",
+    "disk             2.0 GiB of 4.0 GiB, nothing comes in",
+    "readings         4,000, 12.3 per second over the last minute",
+    "quarantine       7: time.future 7",
+    "duplicates       3 redeliveries recognised",
+    "refused          0 messages that the disk could not take",
+    `features         pump_health ${hash}: 60 vectors, 0 revised, 4 late readings`,
+    "model            pump_health version 3",
+    "predictions      12, 1 devices in alarm",
+    "lake             reached, 3,000 rows delivered since the start, 2 batches (20.0 KiB) and 1 row waiting, delivered in 10 s at the present rate",
+  ]);
+});
+
+test("what is wrong stands near the top, a line each", () => {
+  const status = statusWith({
+    buffer: { ...buffer, damages: [{ file: "segment-1.db", fromOffset: 5, reason: "checksum" }] },
+    inference: { ...inference, slot: { state: "failed", reason: "a weight is NaN" } },
+    sync: {
+      ...sync,
+      lake: "away",
+      lastError: { code: "store.denied", message: "403", atUs: 1_700_000_000_000_000 },
+    },
+  });
+  const lines = renderStatus(status).split("\n");
+  expect(lines.slice(1, 4)).toEqual([
+    "health           messages are damaged on disk, segment-1.db: checksum",
+    "                 the lake refuses what is sent: 403",
+    "                 no model can score: a weight is NaN",
+  ]);
+  expect(lines.at(-1)).toContain("last error at 2023-11-14T22:13:20.000Z: 403");
+});
+
+test("a gateway that is new says so instead of showing numbers that mean nothing", () => {
+  const text = renderStatus(
+    statusWith({
+      buffer: { ...buffer, nextOffset: 0, decodedThrough: -1, deliveredThrough: -1 },
+      counters: {},
+      features: { views: [], counters: {} },
+      inference: { ...inference, slot: { state: "empty" } },
+    }),
+  );
+  expect(text).toContain("0 messages, decoded 0, in the lake 0");
+  expect(text).toMatch(/quarantine +empty/);
+  expect(text).toMatch(/features +no views/);
+  expect(text).toMatch(/model +none yet/);
+  expect(text).not.toMatch(/undefined|NaN/);
+});
+
+test("readings that were too late for a correction are told", () => {
+  const counters = {
+    ...features.counters,
+    "features.pump_health.late_beyond_correction": 2,
+    "features.pump_health.shed_readings": 1,
+  };
+  expect(renderStatus(statusWith({ features: { ...features, counters } }))).toContain(
+    "3 too late or too many",
+  );
+});
+
+test.each([
+  [1, "nothing"],
+  [1_000, "hours left at the present rate"],
+  [3_600 * 200, "days left at the present rate"],
+])("capacity is told in the unit that fits", (seconds, text) => {
+  const bytesPerS = seconds === 1 ? 0 : (2 * 1_073_741_824) / 2 / seconds;
+  expect(renderStatus(statusWith({}, { rates: { readingsPerS: 1, bytesPerS } }))).toContain(text);
+});
