@@ -1,6 +1,7 @@
 import {
   closeSync,
   copyFileSync,
+  cpSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -26,6 +27,7 @@ function madeLog(dir: string, groups = 60): string[] {
   for (let i = 0; i < groups; i++) log.append(numbered(i * 10, 10, 400));
   log.close();
   return readdirSync(dir)
+    .filter((name) => name.endsWith(".db"))
     .sort()
     .map((name) => join(dir, name));
 }
@@ -127,6 +129,47 @@ test.each([
     log = open(dir, 600);
     expect(contents(log)).toEqual([...rest, ...expected(600, 605)]);
     log.close();
+  }
+});
+
+test.each([
+  ["the newest file is damaged", (names: readonly string[]) => names.slice(-1)],
+  ["no file can be read", (names: readonly string[]) => names],
+])("when %s after a crash, no offset is given again", (_, which) => {
+  const [dir, copy] = [tempFolder(), tempFolder()];
+  const log = openLog(dir);
+  for (let i = 0; i < 60; i++) log.append(numbered(i * 10, 10, 400));
+  cpSync(dir, copy, { recursive: true }); // As a crash leaves it.
+  log.close();
+  const harmed = which(readdirSync(copy).filter((name) => name.endsWith(".db"))).map((name) =>
+    join(copy, name),
+  );
+  for (const path of harmed) {
+    rmSync(`${path}-wal`, { force: true });
+    writeFileSync(path, "garbage".repeat(1_000));
+  }
+  const after = open(copy);
+  const { fromOffset } = after.append(numbered(600, 5));
+  expect(fromOffset).toBeGreaterThanOrEqual(600);
+  const whole = expected(0, firstOf(harmed[0] ?? ""));
+  const added = Array.from({ length: 5 }, (_, i) => `${fromOffset + i} ${600 + i}`);
+  expect(contents(after)).toEqual([...whole, ...added]);
+  expect(after.stats().damages.at(-1)).toMatchObject({ fromOffset: whole.length, endOffset: fromOffset });
+  after.close();
+  const again = open(copy);
+  expect(again.append(numbered(605, 1)).fromOffset).toBe(fromOffset + 5);
+  again.close();
+});
+
+test("a reserve that is torn is begun anew, and costs nothing while the files are whole", () => {
+  const dir = tempFolder();
+  madeLog(dir);
+  for (const bytes of ["", "60", "600 1", "\u0000\u0000", "600 12 3\n"]) {
+    writeFileSync(join(dir, "offsets"), bytes);
+    const log = openLog(dir);
+    expect(log.nextOffset).toBe(600);
+    log.close();
+    expect(readFileSync(join(dir, "offsets"), "utf8")).toMatch(/^600 \d+\n$/);
   }
 });
 
