@@ -6,6 +6,7 @@ import type { Clock } from "@sluice/shared/runtime/clock.ts";
 import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { Log } from "@sluice/shared/runtime/log.ts";
 import { decodeGroup, GroupWriter } from "./message-group.ts";
+import { OffsetReserve } from "./offset-reserve.ts";
 import { RedeliveryFilter } from "./redelivery-filter.ts";
 import { type GroupRange, Segment, type StoredGroup } from "./segment.ts";
 import { makeFolder, setAside, syncFolder } from "./sqlite-file.ts";
@@ -45,14 +46,14 @@ const segmentName = (offset: number): string => `segment-${String(offset).padSta
 /**
  * The raw messages of a gateway: an append-only log of groups in segment files, the durability boundary.
  *
- * `append` returns when the group is synced. Offsets only grow; those that anything was derived from are never used
- * again. Damage is contained: a group that is not whole is passed over, a file that is not whole is read as far as it
+ * `append` returns when the group is synced. Offsets only grow and none is given twice, whatever is damaged. Damage is contained: a group that is not whole is passed over, a file that is not whole is read as far as it
  * can be and written to no more, one that cannot be opened is set aside under another name; each is reported, and the
  * log goes on in a new file. Delivered segments are removed whole, damaged ones set aside. A redelivery of a stored
  * message is recognised and not stored again.
  */
 export class SegmentLog {
   readonly #options: SegmentLogOptions;
+  readonly #reserve: OffsetReserve;
   #segments: Segment[] = [];
   /** Segments with damage: never written to, never deleted. */
   readonly #damaged = new Set<Segment>();
@@ -69,6 +70,8 @@ export class SegmentLog {
 
   private constructor(options: SegmentLogOptions) {
     this.#options = options;
+    makeFolder(options.dir);
+    this.#reserve = new OffsetReserve(join(options.dir, "offsets"));
     this.#nextOffset = options.floorOffset;
     this.#filter = new RedeliveryFilter(options.limits.redeliveryEntriesMax);
   }
@@ -76,7 +79,6 @@ export class SegmentLog {
   /** Opens or makes the log. Throws PipelineError "buffer.unwritable", "buffer.disk_full". */
   static open(options: SegmentLogOptions): SegmentLog {
     const log = new SegmentLog(options);
-    makeFolder(options.dir);
     const names = readdirSync(options.dir).filter((name) => SEGMENT_NAME.test(name));
     for (const name of names.sort()) log.#openSegment(join(options.dir, name));
     let end = log.#segments[0]?.firstOffset ?? options.floorOffset;
@@ -84,11 +86,13 @@ export class SegmentLog {
       log.#reportMissing(segment.path, end, segment.firstOffset);
       end = Math.max(end, segment.endOffset);
     }
-    log.#reportMissing(options.dir, end, options.floorOffset);
-    log.#nextOffset = Math.max(options.floorOffset, end);
     const newest = log.#segments.at(-1);
+    const isWhole = newest?.path === join(options.dir, names.at(-1) ?? "") && !log.#damaged.has(newest);
+    // How far a newest file went that is damaged, or gone, only the reserve knows.
+    log.#nextOffset = Math.max(options.floorOffset, end, isWhole ? 0 : log.#reserve.end);
+    log.#reportMissing(options.dir, end, log.#nextOffset);
     // So that a gap is always between two files.
-    if (newest === undefined || log.#damaged.has(newest) || end < options.floorOffset) log.#rotate();
+    if (!isWhole || end < log.#nextOffset) log.#rotate();
     log.#rebuildFilter();
     return log;
   }
@@ -160,6 +164,7 @@ export class SegmentLog {
     const stamp = { bootId, monotonicUs: clock.monotonicUs(), wallUs: clock.nowUs() };
     if (this.#newest().bytes > 0 && this.#newest().bytes + group.bytes.length > limits.segmentBytesMax)
       this.#rotate();
+    this.#reserve.reserve(group.first + group.count);
     try {
       this.#newest().append(group, stamp); // Durable from here: SQLite has synced to disk.
     } catch (error) {
@@ -287,6 +292,7 @@ export class SegmentLog {
 
   close(): void {
     for (const segment of this.#segments) segment.rest();
+    this.#reserve.close(this.#nextOffset);
     this.#segments = [];
   }
 
@@ -332,7 +338,12 @@ export class SegmentLog {
 
   #reportMissing(file: string, fromOffset: number, endOffset: number): void {
     if (fromOffset < endOffset)
-      this.#report({ file, fromOffset, endOffset, reason: "messages that were stored are not there" });
+      this.#report({
+        file,
+        fromOffset,
+        endOffset,
+        reason: "messages that were stored, or may have been, are not there",
+      });
   }
 
   #report(damage: Damage): void {
