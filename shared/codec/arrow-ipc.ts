@@ -67,6 +67,12 @@ export function encodeArrow(schema: readonly Column[], table: ColumnTable): Uint
   const vectors = schema.map((column, position) => {
     const data = present(table.columns[column.name], `column ${column.name} is built`);
     assert(data.kind === KIND_OF_TYPE[column.type], `column ${column.name} holds ${column.type}`);
+    assert(rowsIn(data) === table.count, `column ${column.name} has a value for each row`);
+    if (!column.nullable && data.kind === "strings")
+      assert(
+        data.indices.every((index) => index >= 0),
+        `column ${column.name} has no nulls`,
+      );
     return arrowData(column.type, data, { count: table.count, position });
   });
   const fields = schema.map(
@@ -79,6 +85,9 @@ export function encodeArrow(schema: readonly Column[], table: ColumnTable): Uint
   writer.finish();
   return writer.toUint8Array(true);
 }
+
+const rowsIn = (data: ColumnData): number =>
+  data.kind === "strings" ? data.indices.length : data.values.length;
 
 function arrowData(type: ColumnType, data: ColumnData, place: { count: number; position: number }): Data {
   switch (data.kind) {
@@ -109,11 +118,32 @@ function numberData(type: ColumnType, values: Float64Array): Data {
   if (type === "double") return makeData({ type: new Float64(), length, nullCount: 0, data: values });
   if (type === "integer")
     return makeData({ type: new Int32(), length, nullCount: 0, data: Int32Array.from(values) });
-  const longs = new BigInt64Array(length);
-  for (let row = 0; row < length; row++) longs[row] = BigInt(values[row] ?? 0);
+  const longs = toInt64(values);
   return type === "long"
     ? makeData({ type: new Int64(), length, nullCount: 0, data: longs })
     : makeData({ type: new TimestampMicrosecond(UTC), length, nullCount: 0, data: longs });
+}
+
+const TWO_TO_32 = 4_294_967_296;
+
+/** Whole numbers as 64-bit integers, written as two halves: a BigInt per value costs ten times as much. */
+function toInt64(values: Float64Array): BigInt64Array {
+  const longs = new BigInt64Array(values.length);
+  const halves = new Int32Array(longs.buffer);
+  for (let row = 0; row < values.length; row++) {
+    const value = values[row] ?? 0;
+    if (!Number.isSafeInteger(value)) throw new Error(`broken promise: ${value} is an exact whole number`);
+    halves[row * 2] = value;
+    halves[row * 2 + 1] = Math.floor(value / TWO_TO_32);
+  }
+  return longs;
+}
+
+/** The reverse. Beyond 2^53 the result is not exact, and is seen not to be a safe integer. */
+function fromInt64(longs: BigInt64Array, target: Float64Array, at: number): void {
+  const halves = new Int32Array(longs.buffer, longs.byteOffset, longs.length * 2);
+  for (let i = 0; i < longs.length; i++)
+    target[at + i] = (halves[i * 2 + 1] ?? 0) * TWO_TO_32 + ((halves[i * 2] ?? 0) >>> 0);
 }
 
 function stringData(
@@ -150,6 +180,8 @@ export function decodeArrow(schema: readonly Column[], bytes: Uint8Array): Colum
   } catch (cause) {
     throw new ArrowMismatch("not an Arrow IPC stream", { cause });
   }
+  // The library reads bytes that are no stream at all as a table without columns.
+  if (table.schema.fields.length === 0) throw new ArrowMismatch("not an Arrow IPC stream");
   const names = table.schema.fields.map((field) => field.name);
   const expected = schema.map((column) => column.name);
   if (names.join() !== expected.join())
@@ -176,13 +208,7 @@ function columnData(type: ColumnType, vector: Vector): ColumnData {
     case "numbers":
       return numberValues(vector);
     case "strings":
-      return stringColumn(
-        (function* values() {
-          for (let row = 0; row < vector.length; row++)
-            yield (vector.get(row) ?? undefined) as string | undefined;
-        })(),
-        vector.length,
-      );
+      return stringValues(vector);
     case "booleans":
       return { kind: "booleans", values: Uint8Array.from(rowsOf(vector), (value) => Number(value)) };
     case "binaries":
@@ -191,12 +217,7 @@ function columnData(type: ColumnType, vector: Vector): ColumnData {
         values: rowsOf(vector).map((value) => Uint8Array.from(value as Uint8Array)),
       };
     case "numberLists":
-      return {
-        kind: "numberLists",
-        values: rowsOf(vector).map((list) =>
-          Array.from(list as Iterable<number | null>, (value) => value ?? undefined),
-        ),
-      };
+      return { kind: "numberLists", values: vector.data.flatMap(numberLists) };
     case "stringLists":
       return { kind: "stringLists", values: rowsOf(vector).map((list) => [...(list as Iterable<string>)]) };
   }
@@ -205,12 +226,61 @@ function columnData(type: ColumnType, vector: Vector): ColumnData {
 const rowsOf = (vector: Vector): unknown[] =>
   Array.from({ length: vector.length }, (_, row) => vector.get(row));
 
+/** One dictionary over all batches: each batch's distinct strings are looked up once, its rows only mapped. */
+function stringValues(vector: Vector): ColumnData {
+  if (!(vector.type instanceof Dictionary))
+    return stringColumn(
+      rowsOf(vector).map((value) => (value ?? undefined) as string | undefined),
+      vector.length,
+    );
+  const dictionary: string[] = [];
+  const places = new Map<string, number>();
+  const indices = new Int32Array(vector.length);
+  let row = 0;
+  for (const data of vector.data) {
+    const names = rowsOf(present(data.dictionary, "a dictionary column has its dictionary"));
+    const mapped = names.map((name) => {
+      const place = places.get(name as string) ?? dictionary.push(name as string) - 1;
+      places.set(name as string, place);
+      return place;
+    });
+    for (let i = 0; i < data.length; i++, row++)
+      indices[row] = isValid(data, i) ? placeOf(mapped, Number(data.values[i])) : -1;
+  }
+  return { kind: "strings", dictionary, indices };
+}
+
+function placeOf(mapped: readonly number[], index: number): number {
+  const place = mapped[index];
+  if (place === undefined) throw new ArrowMismatch(`index ${index} is not in the dictionary`);
+  return place;
+}
+
+const isValid = (data: Data, i: number): boolean =>
+  data.nullCount === 0 ||
+  (((data.nullBitmap[(data.offset + i) >> 3] ?? 0) >> ((data.offset + i) & 7)) & 1) === 1;
+
+function numberLists(data: Data): readonly (readonly (number | undefined)[])[] {
+  const child = present(data.children[0], "a list has its items");
+  const { valueOffsets } = data;
+  return Array.from({ length: data.length }, (_, row) => {
+    const from = valueOffsets[row] ?? -1;
+    const to = valueOffsets[row + 1] ?? -1;
+    if (from < 0 || to < from || to > child.length) throw new ArrowMismatch(`list ${row} has no such items`);
+    const list: (number | undefined)[] = [];
+    for (let i = from; i < to; i++)
+      list.push(isValid(child, i) ? (child.values as Float64Array)[i] : undefined);
+    return list;
+  });
+}
+
 function numberValues(vector: Vector): ColumnData {
   const values = new Float64Array(vector.length);
   let row = 0;
   for (const { values: chunk, length } of vector.data) {
     const typed = chunk as Float64Array | Int32Array | BigInt64Array;
-    if (typed instanceof BigInt64Array) for (let i = 0; i < length; i++) values[row + i] = Number(typed[i]);
+    if (typed.length < length) throw new ArrowMismatch(`${typed.length} values for ${length} rows`);
+    if (typed instanceof BigInt64Array) fromInt64(typed.subarray(0, length), values, row);
     else values.set(typed.subarray(0, length), row);
     row += length;
   }

@@ -56,11 +56,6 @@ export const numberColumn = (values: readonly number[]): ColumnData => ({
   values: Float64Array.from(values),
 });
 
-/** The string of a row; undefined where there is none. */
-export function stringAt(column: ColumnData | undefined, row: number): string | undefined {
-  return column?.kind === "strings" ? column.dictionary[column.indices[row] ?? -1] : undefined;
-}
-
 /** The number of a row; NaN where the column is not one of numbers. */
 export function numberAt(column: ColumnData | undefined, row: number): number {
   return column?.kind === "numbers" ? (column.values[row] ?? NaN) : NaN;

@@ -10,8 +10,8 @@ import { landingColumns } from "./landing-columns.ts";
 /** Level 3: a seventh of gzip 6's time for 4 % more bytes on sensor data. */
 const ZSTD_LEVEL = 3;
 
-/** Most bytes that a landing object may unpack to: forty times the largest batch that a gateway makes. */
-const UNPACKED_BYTES_MAX = 1_073_741_824;
+/** Most bytes that a landing object may unpack to: a hundred thousand refused payloads of the largest size kept. */
+const UNPACKED_BYTES_MAX = 536_870_912;
 
 /** Rows of a stream as a landing object: an uncompressed Arrow IPC stream, zstd over the whole. Deterministic. */
 export function encodeLanding<S extends Stream>(stream: S, chunks: readonly StreamRows[S][]): Uint8Array {

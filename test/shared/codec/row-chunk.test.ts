@@ -1,0 +1,42 @@
+import { decodeChunk, encodeChunk, rowCount } from "@sluice/shared/codec/row-chunk.ts";
+import type { Label } from "@sluice/shared/contract/label.ts";
+import type { ReadingBlock } from "@sluice/shared/contract/reading.ts";
+import { expect, test } from "vitest";
+
+const readings: ReadingBlock = {
+  count: 2,
+  series: [{ device: "a", deviceType: "pump", metric: "m", unit: undefined }],
+  seriesIndex: new Uint32Array(2),
+  offset: Float64Array.of(2 ** 53 - 1, 2 ** 53 - 1),
+  index: Uint32Array.of(0, 1),
+  measuredAtUs: Float64Array.of(-1, 1_795_219_200_000_001),
+  receivedAtUs: Float64Array.of(0, 1),
+  value: Float64Array.of(-0, Number.MIN_VALUE),
+  clock: Uint8Array.of(0, 1),
+};
+const labels: readonly Label[] = [
+  { offset: 3, device: "ä", fromUs: 0, toUs: 1, label: "normal", author: "x", note: "", knownAtUs: 2 },
+];
+
+test("rows come out as they went in, also from the middle of a larger buffer", () => {
+  for (const [stream, rows] of [
+    ["readings", readings],
+    ["labels", labels],
+  ] as const) {
+    const bytes = stream === "readings" ? encodeChunk("readings", readings) : encodeChunk("labels", labels);
+    const larger = new Uint8Array(bytes.length + 9);
+    larger.set(bytes, 3);
+    expect(decodeChunk(stream, larger.subarray(3, 3 + bytes.length))).toEqual(rows);
+  }
+  expect([rowCount(readings), rowCount(labels)]).toEqual([2, 1]);
+});
+
+test("a chunk of another stream, another version or with its end cut is refused and says why", () => {
+  const bytes = encodeChunk("labels", labels);
+  const refusal = (message: RegExp): unknown =>
+    expect.objectContaining({ code: "buffer.chunk_unreadable", message: expect.stringMatching(message) });
+  expect(() => decodeChunk("readings", bytes)).toThrow(refusal(/chunk of readings .*it holds labels/));
+  expect(() => decodeChunk("labels", Uint8Array.of(9, ...bytes.subarray(1)))).toThrow(refusal(/format 9/));
+  expect(() => decodeChunk("labels", bytes.subarray(0, 20))).toThrow(refusal(/damaged/));
+  expect(() => decodeChunk("labels", new Uint8Array())).toThrow(refusal(/format undefined/));
+});
