@@ -13,8 +13,11 @@ export const RUBBISH_KINDS = [
 ] as const;
 export type RubbishKind = (typeof RUBBISH_KINDS)[number];
 
-/** Beyond what any sensor has to say, well below what MQTT can carry. */
-const HUGE_BYTES = 1_048_576;
+/**
+ * More than a decoder should take, and less than brokers let through: a broker cuts the connection at a packet that
+ * is too long for it, and QoS 1 would send that packet again for ever.
+ */
+const HUGE_BYTES = 131_072;
 
 const DAY_MS = 86_400_000;
 

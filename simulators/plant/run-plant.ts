@@ -54,6 +54,7 @@ export class PlantRunner {
   #skipped = 0;
   #steps = 0;
   #savedAtUs = 0;
+  #saving: Promise<void> = Promise.resolve();
 
   constructor(run: PlantRun) {
     this.#run = run;
@@ -71,8 +72,10 @@ export class PlantRunner {
       if (signal.aborted) break;
       const lateSteps = Math.floor((clock.nowUs() - nextUs) / intervalUs);
       if (lateSteps * intervalUs > CATCH_UP_S * 1e6) {
-        this.#skipped += lateSteps;
-        nextUs += lateSteps * intervalUs;
+        const skipped = Math.min(lateSteps, Math.floor((endUs - nextUs) / intervalUs) + 1);
+        this.#skipped += skipped;
+        nextUs += skipped * intervalUs;
+        continue;
       }
       this.#step(nextUs);
       nextUs += intervalUs;
@@ -109,7 +112,14 @@ export class PlantRunner {
       this.#run.publisher.publish(topic, payload).catch(() => this.#shed++);
   }
 
-  async #save(): Promise<void> {
+  /** One save at a time: commands come while the plant saves by itself. */
+  #save(): Promise<void> {
+    // A save that failed was thrown to whoever asked for it.
+    this.#saving = this.#saving.catch(() => undefined).then(() => this.#write());
+    return this.#saving;
+  }
+
+  async #write(): Promise<void> {
     const { plant, stateFile, truthFile, clock } = this.#run;
     this.#savedAtUs = clock.nowUs();
     if (stateFile !== undefined) await writeAtomically(stateFile, JSON.stringify(plant.state()));

@@ -147,7 +147,7 @@ test("rubbish is added and counted by kind, and changes nothing that is good", (
   expect(Object.keys(counts).sort()).toEqual([...RUBBISH_KINDS].sort());
   expect(Object.values(counts).reduce((sum, count) => sum + count, 0)).toBe(extra.length);
   expect(extra.filter((line) => line.endsWith(" "))).toHaveLength(counts["empty"] ?? -1);
-  expect(extra.filter((line) => line.length > 1_000_000)).toHaveLength(counts["huge"] ?? -1);
+  expect(extra.filter((line) => line.length > 100_000)).toHaveLength(counts["huge"] ?? -1);
 });
 
 test("a command is read with its defaults", () => {
