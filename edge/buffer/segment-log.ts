@@ -38,6 +38,10 @@ export interface Damage {
 }
 
 const SEGMENT_NAME = /^segment-(\d{16})\.db$/;
+
+/** Segments that the disk budget holds at the least: the newest is never removed, so it must not fill the budget. */
+const BUDGET_SEGMENTS_MIN = 8;
+
 /** Failures that do not pass: reading goes on behind them. */
 const DAMAGE: ReadonlySet<string> = new Set(["buffer.damaged", "buffer.group_damaged"]);
 
@@ -152,7 +156,7 @@ export class SegmentLog {
 
   #store(group: StoredGroup): void {
     const { limits, bootId, clock, otherBytes } = this.#options;
-    const used = this.#segments.reduce((sum, segment) => sum + segment.bytes, otherBytes());
+    const used = this.#diskBytes() + otherBytes();
     if (used + group.bytes.length > limits.diskBytesMax)
       throw new PipelineError(
         "buffer.full",
@@ -162,7 +166,8 @@ export class SegmentLog {
         },
       );
     const stamp = { bootId, monotonicUs: clock.monotonicUs(), wallUs: clock.nowUs() };
-    if (this.#newest().bytes > 0 && this.#newest().bytes + group.bytes.length > limits.segmentBytesMax)
+    const segmentBytesMax = Math.min(limits.segmentBytesMax, limits.diskBytesMax / BUDGET_SEGMENTS_MIN);
+    if (this.#newest().bytes > 0 && this.#newest().bytes + group.bytes.length > segmentBytesMax)
       this.#rotate();
     this.#reserve.reserve(group.first + group.count);
     try {
@@ -281,7 +286,7 @@ export class SegmentLog {
   } {
     return {
       segments: this.#segments.length,
-      diskBytes: this.#segments.reduce((sum, segment) => sum + segment.diskBytes(), 0),
+      diskBytes: this.#diskBytes(),
       writtenBytes: this.#writtenBytes,
       nextOffset: this.#nextOffset,
       duplicates: this.#duplicates,
@@ -294,6 +299,10 @@ export class SegmentLog {
     for (const segment of this.#segments) segment.rest();
     this.#reserve.close(this.#nextOffset);
     this.#segments = [];
+  }
+
+  #diskBytes(): number {
+    return this.#segments.reduce((sum, segment) => sum + segment.diskBytes(), 0);
   }
 
   #newest(): Segment {

@@ -53,6 +53,7 @@ export class Segment {
   readonly path: string;
   readonly firstOffset: number;
   #open: Handle | undefined;
+  #restingBytes: number | undefined;
   #bytes: number;
   #endOffset: number;
 
@@ -146,15 +147,18 @@ export class Segment {
     }
   }
 
+  /** What it takes on disk, the write-ahead log included; at rest it does not change, so the disk is asked once. */
   diskBytes(): number {
     const size = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-    return size(this.path) + size(`${this.path}-wal`);
+    if (this.#open !== undefined) return size(this.path) + size(`${this.path}-wal`);
+    return (this.#restingBytes ??= size(this.path) + size(`${this.path}-wal`));
   }
 
   /** Gives back the file's handles and memory; SQLite folds the write-ahead log into the file. */
   rest(): void {
     this.#open?.file.close();
     this.#open = undefined;
+    this.#restingBytes = undefined;
   }
 
   #handle(): Handle {

@@ -38,7 +38,7 @@ export const bufferSettingsSchema = z.strictObject({
   /** Most bytes on disk; at it new messages are refused, and nothing that was acknowledged is touched. */
   diskBytesMax: z
     .int()
-    .min(1_048_576)
+    .min(16_777_216)
     .default(4_294_967_296)
     .describe(
       "Most bytes on disk; at it new messages are refused, and nothing that was acknowledged is touched.",

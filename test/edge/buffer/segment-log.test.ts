@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { assert } from "@sluice/shared/runtime/assert.ts";
 import Database from "better-sqlite3";
@@ -119,6 +119,24 @@ test("at the disk budget nothing of a group is stored, and its redelivery is sto
   const again = groupOf(refused.map((message) => ({ ...message, dup: true })));
   expect(log.append(again)).toEqual({ fromOffset: 10, count: 2, duplicates: 0 });
   expect(log.append(again)).toMatchObject({ count: 0, duplicates: 2 });
+  log.close();
+});
+
+test("a full buffer takes messages again when what it holds is delivered, however small its budget", () => {
+  const dir = tempFolder();
+  const limits = { ...LIMITS, segmentBytesMax: 33_554_432, diskBytesMax: 16_777_216 };
+  const log = openLog(dir, { limits });
+  const group = (from: number): Uint8Array => numbered(from, 100, 1_300);
+  for (let round = 0; round < 2; round++) {
+    let code = "";
+    while (code !== "buffer.full") code = codeOf(() => log.append(group(log.nextOffset)));
+    expect(log.stats().diskBytes).toBeGreaterThan(0.9 * limits.diskBytesMax);
+    expect(log.stats().diskBytes).toBeLessThanOrEqual(limits.diskBytesMax);
+    const onDisk = readdirSync(dir).reduce((sum, name) => sum + statSync(join(dir, name)).size, 0);
+    // Beside the messages: 32 KiB of SQLite's shared memory for each open file, and the reserve.
+    expect(onDisk - log.stats().diskBytes).toBeLessThan(200_000);
+    log.prune(log.nextOffset - 1);
+  }
   log.close();
 });
 
