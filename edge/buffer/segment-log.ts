@@ -5,6 +5,7 @@ import { present } from "@sluice/shared/runtime/assert.ts";
 import type { Clock } from "@sluice/shared/runtime/clock.ts";
 import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { Log } from "@sluice/shared/runtime/log.ts";
+import { type Damage, DamageReport } from "./damage.ts";
 import { decodeGroup, GroupWriter } from "./message-group.ts";
 import { OffsetReserve } from "./offset-reserve.ts";
 import { RedeliveryFilter } from "./redelivery-filter.ts";
@@ -26,15 +27,6 @@ export interface SegmentLogOptions {
   readonly otherBytes: () => number;
   readonly clock: Clock;
   readonly log: Log;
-}
-
-/** Where messages are gone: damaged on disk, and why. */
-export interface Damage {
-  readonly file: string;
-  readonly fromOffset: number;
-  /** Exclusive; undefined where it cannot be known. */
-  readonly endOffset: number | undefined;
-  readonly reason: string;
 }
 
 const SEGMENT_NAME = /^segment-(\d{16})\.db$/;
@@ -65,7 +57,7 @@ export class SegmentLog {
   #reading: Segment | undefined;
   #nextOffset: number;
   #filter: RedeliveryFilter;
-  readonly #damages: Damage[] = [];
+  readonly #damages: DamageReport;
   #duplicates = 0;
   #refused = 0;
   #writtenBytes = 0;
@@ -74,6 +66,7 @@ export class SegmentLog {
 
   private constructor(options: SegmentLogOptions) {
     this.#options = options;
+    this.#damages = new DamageReport(options.log);
     makeFolder(options.dir);
     this.#reserve = new OffsetReserve(join(options.dir, "offsets"));
     this.#nextOffset = options.floorOffset;
@@ -87,14 +80,14 @@ export class SegmentLog {
     for (const name of names.sort()) log.#openSegment(join(options.dir, name));
     let end = log.#segments[0]?.firstOffset ?? options.floorOffset;
     for (const segment of log.#segments) {
-      log.#reportMissing(segment.path, end, segment.firstOffset);
+      log.#damages.addMissing(segment.path, end, segment.firstOffset);
       end = Math.max(end, segment.endOffset);
     }
     const newest = log.#segments.at(-1);
     const isWhole = newest?.path === join(options.dir, names.at(-1) ?? "") && !log.#damaged.has(newest);
     // How far a newest file went that is damaged, or gone, only the reserve knows.
     log.#nextOffset = Math.max(options.floorOffset, end, isWhole ? 0 : log.#reserve.end);
-    log.#reportMissing(options.dir, end, log.#nextOffset);
+    log.#damages.addMissing(options.dir, end, log.#nextOffset);
     // So that a gap is always between two files.
     if (!isWhole || end < log.#nextOffset) log.#rotate();
     log.#rebuildFilter();
@@ -213,7 +206,7 @@ export class SegmentLog {
         const range = this.#orDamaged(segment, { first: wanted, end: segment.endOffset }, () =>
           segment.find(wanted),
         );
-        this.#reportMissing(segment.path, wanted, range?.first ?? segment.endOffset);
+        this.#damages.addMissing(segment.path, wanted, range?.first ?? segment.endOffset);
         if (range === undefined) break;
         const messages = this.#messagesOf(segment, range);
         if (messages !== undefined) return (this.#read = { first: range.first, messages });
@@ -236,7 +229,7 @@ export class SegmentLog {
     } catch (error) {
       if (!(error instanceof PipelineError) || !DAMAGE.has(error.code)) throw error;
       this.#damaged.add(segment);
-      this.#report({
+      this.#damages.add({
         file: segment.path,
         fromOffset: at.first,
         endOffset: at.end,
@@ -291,7 +284,7 @@ export class SegmentLog {
       nextOffset: this.#nextOffset,
       duplicates: this.#duplicates,
       refused: this.#refused,
-      damages: this.#damages,
+      damages: this.#damages.damages,
     };
   }
 
@@ -324,7 +317,7 @@ export class SegmentLog {
     } catch (error) {
       if (!(error instanceof PipelineError) || error.code !== "buffer.damaged") throw error;
       const reason = describeError(error);
-      this.#report({ file: setAside(path), fromOffset: first, endOffset: undefined, reason });
+      this.#damages.add({ file: setAside(path), fromOffset: first, endOffset: undefined, reason });
       return;
     }
     this.#segments.push(segment);
@@ -342,26 +335,7 @@ export class SegmentLog {
     const isEmpty = endOffset === firstOffset;
     if (isEmpty) this.#segments.pop(); // Its name is wanted for the next one.
     const file = isEmpty ? setAside(segment.path) : segment.path;
-    this.#report({ file, fromOffset: firstOffset, endOffset, reason: describeError(error) });
-  }
-
-  #reportMissing(file: string, fromOffset: number, endOffset: number): void {
-    if (fromOffset < endOffset)
-      this.#report({
-        file,
-        fromOffset,
-        endOffset,
-        reason: "messages that were stored, or may have been, are not there",
-      });
-  }
-
-  #report(damage: Damage): void {
-    const isKnown = this.#damages.some(
-      ({ file, fromOffset }) => file === damage.file && fromOffset === damage.fromOffset,
-    );
-    if (isKnown) return;
-    this.#damages.push(damage);
-    this.#options.log.error(damage, "messages that were acknowledged are damaged on disk");
+    this.#damages.add({ file, fromOffset: firstOffset, endOffset, reason: describeError(error) });
   }
 
   /** Remembers the newest stored messages, read from the tail. */
