@@ -34,7 +34,10 @@ export function fileStats(columns: readonly Column[], table: ColumnTable): FileS
 }
 
 function nulls(data: ColumnData): number {
-  return data.kind === "strings" ? data.indices.reduce((sum, index) => sum + (index < 0 ? 1 : 0), 0) : 0;
+  if (data.kind !== "strings") return 0;
+  let count = 0;
+  for (let row = 0; row < data.indices.length; row++) if ((data.indices[row] ?? -1) < 0) count++;
+  return count;
 }
 
 function boundsOf(type: ColumnType, data: ColumnData): readonly [min: Bound, max: Bound] | undefined {
@@ -42,7 +45,8 @@ function boundsOf(type: ColumnType, data: ColumnData): readonly [min: Bound, max
   if (data.kind !== "numbers" || data.values.length === 0) return undefined;
   let min = Infinity;
   let max = -Infinity;
-  for (const value of data.values) {
+  for (let row = 0; row < data.values.length; row++) {
+    const value = data.values[row] ?? NaN;
     if (Number.isNaN(value)) return undefined;
     if (value < min) min = value;
     if (value > max) max = value;
@@ -57,7 +61,7 @@ function stringBounds(
   indices: Int32Array,
 ): readonly [string, string] | undefined {
   const used = new Uint8Array(dictionary.length);
-  for (const index of indices) if (index >= 0) used[index] = 1;
+  for (let row = 0; row < indices.length; row++) used[indices[row] ?? -1] = 1;
   const texts = dictionary.filter((_, i) => used[i] === 1);
   if (texts.length === 0 || texts.some((text) => text.length > BOUND_LENGTH_MAX)) return undefined;
   // Readers compare UTF-8 bytes.

@@ -96,14 +96,15 @@ function gatherStrings(sources: readonly Of<"strings">[], count: number): Column
   const indices = new Int32Array(count);
   let row = 0;
   for (const { data, rows } of sources) {
-    const mapped = data.dictionary.map((text) => {
+    const mapped = Int32Array.from(data.dictionary, (text) => {
       const place = places.get(text) ?? dictionary.push(text) - 1;
       places.set(text, place);
       return place;
     });
-    const map = (index: number): number => (index < 0 ? -1 : (mapped[index] ?? -1));
-    if (rows === undefined) for (const index of data.indices) indices[row++] = map(index);
-    else for (const source of rows) indices[row++] = map(data.indices[source] ?? -1);
+    const own = data.indices;
+    const length = rows?.length ?? own.length;
+    // An index of -1 is outside the dictionary and stays -1.
+    for (let i = 0; i < length; i++) indices[row++] = mapped[own[rows?.[i] ?? i] ?? -1] ?? -1;
   }
   return { kind: "strings", dictionary, indices };
 }

@@ -1,4 +1,5 @@
-import { numberAt, type ColumnTable } from "@sluice/shared/codec/columns.ts";
+import type { ColumnTable } from "@sluice/shared/codec/columns.ts";
+import { assert } from "@sluice/shared/runtime/assert.ts";
 import { isoTime } from "@sluice/shared/runtime/clock.ts";
 
 const DAY_US = 86_400_000_000;
@@ -9,15 +10,24 @@ export const dayOf = (us: number): string => isoTime(Math.floor(us / DAY_US) * D
 /** The rows of each UTC day of a timestamp column, in row order; `undefined` for all rows where there is one day. */
 export function rowsByDay(table: ColumnTable, column: string): ReadonlyMap<string, Int32Array | undefined> {
   const data = table.columns[column];
+  assert(data?.kind === "numbers", `${column} holds times`);
+  const { values } = data;
   const days = new Map<number, number[]>();
+  let first = NaN;
+  let from = NaN;
+  let rows: number[] = [];
   for (let row = 0; row < table.count; row++) {
-    const day = Math.floor(numberAt(data, row) / DAY_US);
-    const rows = days.get(day);
-    if (rows === undefined) days.set(day, [row]);
-    else rows.push(row);
+    const us = values[row] ?? NaN;
+    // Most rows are of the same day as the one before.
+    if (!(us >= from && us < from + DAY_US)) {
+      const day = Math.floor(us / DAY_US);
+      if (row === 0) first = day;
+      from = day * DAY_US;
+      rows = days.get(day) ?? [];
+      days.set(day, rows);
+    }
+    rows.push(row);
   }
-  const single = days.size === 1;
-  return new Map(
-    [...days].map(([day, rows]) => [dayOf(day * DAY_US), single ? undefined : Int32Array.from(rows)]),
-  );
+  if (days.size === 1) return new Map([[dayOf(first * DAY_US), undefined]]);
+  return new Map([...days].map(([day, own]) => [dayOf(day * DAY_US), Int32Array.from(own)]));
 }

@@ -33,7 +33,7 @@ export const lakeSettingsSchema = z.strictObject({
     .int()
     .min(1_024)
     .max(1_073_741_824)
-    .default(8_388_608)
+    .default(4_194_304)
     .describe("Most bytes of landing objects, as they lie in the lake, that one commit takes."),
   /** Memory that a query may take, in MiB; beyond it spills to the cache's folder. */
   memoryLimitMb: z

@@ -68,12 +68,9 @@ export function encodeArrow(schema: readonly Column[], table: ColumnTable): Uint
     const data = present(table.columns[column.name], `column ${column.name} is built`);
     assert(data.kind === KIND_OF_TYPE[column.type], `column ${column.name} holds ${column.type}`);
     assert(rowsIn(data) === table.count, `column ${column.name} has a value for each row`);
-    if (!column.nullable && data.kind === "strings")
-      assert(
-        data.indices.every((index) => index >= 0),
-        `column ${column.name} has no nulls`,
-      );
-    return arrowData(column.type, data, { count: table.count, position });
+    const encoded = arrowData(column.type, data, { count: table.count, position });
+    assert(column.nullable || encoded.nullCount === 0, `column ${column.name} has no nulls`);
+    return encoded;
   });
   const fields = schema.map(
     (column, i) => new Field(column.name, present(vectors[i], "a vector per column").type, column.nullable),
@@ -150,7 +147,8 @@ function stringData(
   { dictionary, indices }: ColumnData & { kind: "strings" },
   { count, position }: { readonly count: number; readonly position: number },
 ): Data {
-  const nullCount = indices.reduce((sum, index) => sum + (index < 0 ? 1 : 0), 0);
+  let nullCount = 0;
+  for (let row = 0; row < count; row++) if ((indices[row] ?? -1) < 0) nullCount++;
   const bits = new Uint8Array(Math.ceil(count / 64) * 8);
   if (nullCount > 0)
     for (let row = 0; row < count; row++)
