@@ -55,9 +55,6 @@ export const aliasKey = (model: string, entry: number): string =>
 /** A view by its content hash, put once when a job or a gateway first uses it. */
 export const viewKey = (viewHash: string): string => `views/${viewHash}.json`;
 
-/** One object per audit record, numbered; each carries the hash of the one before. */
-export const auditKey = (entry: number): string => `audit/${String(entry).padStart(10, "0")}.json`;
-
 /** One object per run of the learning loop for a model, numbered from 1. */
 export const attemptPrefix = (model: string): string => `${registryPrefix(model)}attempts/`;
 export const attemptKey = (model: string, attempt: number): string =>

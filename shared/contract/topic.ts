@@ -6,7 +6,5 @@ export const predictionTopic = (gateway: string, device: string): string =>
   `${SLUICE_TOPIC}/${gateway}/predictions/${device}`;
 export const alertTopic = (gateway: string, device: string): string =>
   `${SLUICE_TOPIC}/${gateway}/alerts/${device}`;
-/** A retained, empty nudge to look at the desired state now and not at the next poll. */
-export const nudgeTopic = (gateway: string): string => `${SLUICE_TOPIC}/${gateway}/nudge`;
 /** Where operators publish labels (see `labelMessageSchema`). */
 export const LABEL_TOPIC = `${SLUICE_TOPIC}/labels`;

@@ -2,38 +2,14 @@ import { fileURLToPath } from "node:url";
 import { encodeLanding } from "@sluice/shared/codec/landing.ts";
 import { viewHash } from "@sluice/shared/codec/hash.ts";
 import { featureViewSchema } from "@sluice/shared/contract/feature-view.ts";
-import type { ReadingBlock } from "@sluice/shared/contract/reading.ts";
 import { WindowEngine } from "@sluice/shared/features/engine.ts";
 import { createScorer, weightCount } from "@sluice/shared/model/scorer.ts";
 import { seededRandom } from "@sluice/shared/runtime/random.ts";
 import { type BenchLine, count, interleave } from "./line.ts";
+import { readings } from "./readings.ts";
 
-const DEVICES = 100;
 const READINGS = 400_000;
 const FUNCTIONS = ["mean", "std", "min", "max", "rms", "peak", "crest_factor", "slope", "first", "last"];
-
-/** Readings of one metric from many devices, in order of time, a walk quantised as a sensor would. */
-function readings(readingCount: number): ReadingBlock {
-  const random = seededRandom(7);
-  const values = new Float64Array(DEVICES);
-  const at = (fill: (i: number) => number): Float64Array => Float64Array.from({ length: readingCount }, (_, i) => fill(i));
-  return {
-    count: readingCount,
-    series: Array.from({ length: DEVICES }, (_, i) => ({ device: `d-${i}`, deviceType: "pump", metric: "vibration", unit: "g" })),
-    seriesIndex: Uint32Array.from({ length: readingCount }, (_, i) => i % DEVICES),
-    offset: at((i) => i),
-    index: new Uint32Array(readingCount),
-    measuredAtUs: at((i) => 1.8e15 + Math.floor(i / DEVICES) * 100_000),
-    receivedAtUs: at((i) => 1.8e15 + Math.floor(i / DEVICES) * 100_000 + 2_000),
-    value: at((i) => {
-      const device = i % DEVICES;
-      const next = (values[device] ?? 0) + random.normal() * 0.01;
-      values[device] = next;
-      return Math.round(next * 1_000) / 1_000;
-    }),
-    clock: new Uint8Array(readingCount),
-  };
-}
 
 export async function benchEngine(say: (text: string) => void): Promise<readonly BenchLine[]> {
   say("feature engine, landing size");
@@ -96,10 +72,14 @@ export async function benchScoring(say: (text: string) => void): Promise<readonl
   const row = Array.from({ length: INPUTS }, () => random.normal());
   const tf = await import("@tensorflow/tfjs");
   const wasm = await import("@tensorflow/tfjs-backend-wasm");
-  wasm.setWasmPaths(fileURLToPath(new URL("../../node_modules/@tensorflow/tfjs-backend-wasm/dist/", import.meta.url)));
+  wasm.setWasmPaths(
+    fileURLToPath(new URL("../../node_modules/@tensorflow/tfjs-backend-wasm/dist/", import.meta.url)),
+  );
   await tf.setBackend("wasm");
   const model = tf.sequential({
-    layers: LAYERS.map(({ units, activation }, i) => tf.layers.dense({ units, activation, ...(i === 0 ? { inputShape: [INPUTS] } : {}) })),
+    layers: LAYERS.map(({ units, activation }, i) =>
+      tf.layers.dense({ units, activation, ...(i === 0 ? { inputShape: [INPUTS] } : {}) }),
+    ),
   });
   const time = (runs: number, work: () => void): number => {
     for (let i = 0; i < runs / 10; i++) work();

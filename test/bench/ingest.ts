@@ -1,11 +1,11 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { generateKeyPair } from "@sluice/shared/codec/signature.ts";
 import { stringify } from "yaml";
 import { type BenchLine, count, interleave } from "./line.ts";
-import { root, runJson, startServer } from "./process.ts";
+import { root, runJson, startServer, waitForPort } from "./process.ts";
 
 const ROUNDS = 3;
 const SECONDS = 3;
@@ -37,8 +37,20 @@ async function startGateway(dir: string, views: readonly object[]) {
     ingest: { broker: { port: 0 } },
     buffer: { dir: "data" },
     decode: {
-      routes: [{ topic: "plant/{device}/telemetry", deviceType: "pump", payload: { format: "json", time: { path: "ts", unit: "ms" } } }],
-      contracts: [{ deviceType: "pump", metrics: { vibration: { unit: "g", min: 0, max: 100 } }, unknownMetrics: "accept" }],
+      routes: [
+        {
+          topic: "plant/{device}/telemetry",
+          deviceType: "pump",
+          payload: { format: "json", time: { path: "ts", unit: "ms" } },
+        },
+      ],
+      contracts: [
+        {
+          deviceType: "pump",
+          metrics: { vibration: { unit: "g", min: 0, max: 100 } },
+          unknownMetrics: "accept",
+        },
+      ],
     },
     features: { views },
     models: { publicKeys: ["signing.pub"] },
@@ -47,7 +59,13 @@ async function startGateway(dir: string, views: readonly object[]) {
     log: { level: "error" },
   };
   await writeFile(join(dir, "gateway.yaml"), stringify(settings));
-  const server = await startServer(process.execPath, [join(root, "edge/main.ts"), "run", "--json", "--config", join(dir, "gateway.yaml")]);
+  const server = await startServer(process.execPath, [
+    join(root, "edge/main.ts"),
+    "run",
+    "--json",
+    "--config",
+    join(dir, "gateway.yaml"),
+  ]);
   const ready = JSON.parse(server.line) as { mqtt: string[]; status: string };
   return { ...server, port: Number(ready.mqtt[0]?.split(":").at(-1)), status: ready.status };
 }
@@ -66,7 +84,7 @@ export async function benchIngest(say: (text: string) => void): Promise<readonly
   const bare = await startServer(process.execPath, [join(root, "test/bench/bare-aedes.ts")]);
   const mosquitto = await startMosquitto(dir);
   try {
-    const barePort = Number((JSON.parse(bare.line) as { port: number }).port);
+    const barePort = (JSON.parse(bare.line) as { port: number }).port;
     say("4 connections with a window of 1,000");
     const perSecond = (port: number, connections: number, window: number) => async () =>
       (await load(port, connections, window))["perSecond"] ?? NaN;
@@ -82,7 +100,11 @@ export async function benchIngest(say: (text: string) => void): Promise<readonly
       perSecond(barePort, 500, 1),
     ]);
     const memoryMb = await residentMb(plain.status);
-    const ratio = (what: string, value: number, reference: { name: string; value: number; mark: number }): BenchLine => ({
+    const ratio = (
+      what: string,
+      value: number,
+      reference: { name: string; value: number; mark: number },
+    ): BenchLine => ({
       what,
       measured: `${count(value)} /s`,
       reference: `${count(reference.value)} /s ${reference.name}`,
@@ -91,12 +113,24 @@ export async function benchIngest(say: (text: string) => void): Promise<readonly
       reached: value / reference.value >= reference.mark,
     });
     return [
-      ratio("QoS 1, 256 bytes, acknowledged after fsync, decoded, stored", ours, { name: "bare aedes", value: aedes, mark: 0.6 }),
+      ratio("QoS 1, 256 bytes, acknowledged after fsync, decoded, stored", ours, {
+        name: "bare aedes",
+        value: aedes,
+        mark: 0.6,
+      }),
       ...(mosquitto === undefined
         ? [missing("the same against mosquitto without persistence", "mosquitto is not installed")]
         : [ratio("the same", ours, { name: "mosquitto without persistence", value: volatile, mark: 1 })]),
-      ratio("500 connections that each wait for their acknowledgement", waiting, { name: "bare aedes", value: waitingBare, mark: 0.8 }),
-      ratio("with 10 features over hopping windows", withFeatures, { name: "the first line", value: ours, mark: 0.6 }),
+      ratio("500 connections that each wait for their acknowledgement", waiting, {
+        name: "bare aedes",
+        value: waitingBare,
+        mark: 0.8,
+      }),
+      ratio("with 10 features over hopping windows", withFeatures, {
+        name: "the first line",
+        value: ours,
+        mark: 0.6,
+      }),
       {
         what: "gateway memory after the load",
         measured: `${memoryMb.toFixed(0)} MiB`,
@@ -126,6 +160,16 @@ async function startMosquitto(dir: string) {
   if (spawnSync("mosquitto", ["-h"]).error !== undefined) return undefined;
   const port = 20_000 + (process.pid % 20_000);
   const path = join(dir, "mosquitto.conf");
-  await writeFile(path, `listener ${port} 127.0.0.1\nallow_anonymous true\npersistence false\nmax_inflight_messages 0\nmax_queued_messages 0\nlog_type all\n`);
-  return { ...(await startServer("mosquitto", ["-c", path, "-v"]).catch(() => startServer("mosquitto", ["-c", path]))), port };
+  await writeFile(
+    path,
+    `listener ${port} 127.0.0.1\nallow_anonymous true\npersistence false\nmax_inflight_messages 0\nmax_queued_messages 0\n`,
+  );
+  const child = spawn("mosquitto", ["-c", path], { stdio: "ignore" });
+  await waitForPort(port);
+  const stop = (): Promise<void> =>
+    new Promise((resolve) => {
+      child.once("exit", () => resolve());
+      child.kill("SIGTERM");
+    });
+  return { port, stop };
 }

@@ -32,9 +32,18 @@ const rows = lines.map((line) => [
 ]);
 const table = [["what", "measured", "against", "figure", "mark", ""], ...rows];
 const widths = table[0]?.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0))) ?? [];
-for (const row of table) console.log(row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd());
+for (const row of table)
+  console.log(
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("  ")
+      .trimEnd(),
+  );
 
 const path = join(root, "bench.json");
-await writeFile(path, `${JSON.stringify({ node: process.version, measuredAt: new Date().toISOString(), lines }, undefined, 2)}\n`);
+await writeFile(
+  path,
+  `${JSON.stringify({ node: process.version, measuredAt: new Date().toISOString(), lines }, undefined, 2)}\n`,
+);
 console.log(`\nas JSON: ${path}`);
 process.exit(0);

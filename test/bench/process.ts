@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { connect } from "node:net";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 
 export const root = join(import.meta.dirname, "../..");
 
@@ -12,7 +14,8 @@ export function runJson(args: readonly string[]): Promise<Record<string, number>
       printed += chunk.toString();
     });
     child.once("exit", (code) => {
-      if (code === 0) resolve(JSON.parse(printed.trim().split("\n").at(-1) ?? "{}") as Record<string, number>);
+      if (code === 0)
+        resolve(JSON.parse(printed.trim().split("\n").at(-1) ?? "{}") as Record<string, number>);
       else reject(new Error(`${args[0] ?? ""} ended with ${code}\n${printed}`));
     });
   });
@@ -44,4 +47,20 @@ export function startServer(
     child.once("error", reject);
     child.once("exit", (code) => reject(new Error(`${command} ended with ${code}: ${printed}`)));
   });
+}
+
+/** Waits until somebody listens on the port of this machine, half a minute at the most. */
+export async function waitForPort(port: number): Promise<void> {
+  for (let attempt = 0; attempt < 300; attempt++) {
+    const open = await new Promise<boolean>((resolve) => {
+      const socket = connect({ host: "127.0.0.1", port });
+      socket.once("connect", () => resolve(true));
+      socket.once("error", () => resolve(false));
+      socket.once("close", () => socket.destroy());
+      socket.once("connect", () => socket.end());
+    });
+    if (open) return;
+    await delay(100);
+  }
+  throw new Error(`nobody listens on port ${port}`);
 }

@@ -17,7 +17,14 @@ const PAYLOAD_BYTES = 256;
 
 /** A JSON payload of 256 bytes with four readings; only the time changes. */
 function payload(): string {
-  const body = { ts: Date.now(), vibration: 0.1234, current: 12.34, pressure: 3.21, temperature: 45.67, pad: "" };
+  const body = {
+    ts: Date.now(),
+    vibration: 0.1234,
+    current: 12.34,
+    pressure: 3.21,
+    temperature: 45.67,
+    pad: "",
+  };
   const bytes = JSON.stringify(body).length;
   return JSON.stringify({ ...body, pad: "x".repeat(PAYLOAD_BYTES - bytes) });
 }
@@ -45,11 +52,32 @@ function runConnection(index: number, endAt: number, tally: Tally): Promise<void
       for (; inFlight < WINDOW; inFlight++) {
         id = (id % 65_535) + 1;
         sentAt[id] = performance.now();
-        packets.push(generate({ cmd: "publish", topic: `plant/pump-${index}/telemetry`, payload: body, qos: 1, messageId: id, dup: false, retain: false }));
+        packets.push(
+          generate({
+            cmd: "publish",
+            topic: `plant/pump-${index}/telemetry`,
+            payload: body,
+            qos: 1,
+            messageId: id,
+            dup: false,
+            retain: false,
+          }),
+        );
       }
       if (packets.length > 0) socket.write(Buffer.concat(packets));
     };
-    socket.on("connect", () => socket.write(generate({ cmd: "connect", clientId: `load-${index}-${process.pid}`, keepalive: 60, clean: true, protocolId: "MQTT", protocolVersion: 4 })));
+    socket.on("connect", () =>
+      socket.write(
+        generate({
+          cmd: "connect",
+          clientId: `load-${index}-${process.pid}`,
+          keepalive: 60,
+          clean: true,
+          protocolId: "MQTT",
+          protocolVersion: 4,
+        }),
+      ),
+    );
     socket.on("data", (chunk) => {
       rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
       let at = 0;
@@ -58,7 +86,8 @@ function runConnection(index: number, endAt: number, tally: Tally): Promise<void
         if (rest[at] !== 0x40) continue;
         inFlight--;
         tally.acknowledged++;
-        if (tally.acknowledged % 16 === 0) tally.latenciesMs.push(performance.now() - (sentAt[rest.readUInt16BE(at + 2)] ?? 0));
+        if (tally.acknowledged % 16 === 0)
+          tally.latenciesMs.push(performance.now() - (sentAt[rest.readUInt16BE(at + 2)] ?? 0));
       }
       rest = rest.subarray(at);
       fill();
@@ -71,7 +100,9 @@ function runConnection(index: number, endAt: number, tally: Tally): Promise<void
 const tally: Tally = { acknowledged: 0, latenciesMs: [] };
 const startedAt = Date.now();
 const endAt = startedAt + Number(values.seconds) * 1_000;
-await Promise.all(Array.from({ length: Number(values.connections) }, (_, index) => runConnection(index, endAt, tally)));
+await Promise.all(
+  Array.from({ length: Number(values.connections) }, (_, index) => runConnection(index, endAt, tally)),
+);
 const sorted = tally.latenciesMs.toSorted((a, b) => a - b);
 const quantile = (q: number): number => sorted[Math.floor((sorted.length - 1) * q)] ?? NaN;
 console.log(
