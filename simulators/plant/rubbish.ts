@@ -38,7 +38,7 @@ export function rubbish(kind: RubbishKind, measuredAtMs: number, random: Random)
     case "future":
       return `{"ts":${measuredAtMs + 30 * DAY_MS},"vibration_rms_g":${value}}`;
     case "ancient":
-      return `{"ts":${measuredAtMs - 3_650 * DAY_MS},"vibration_rms_g":${value}}`;
+      return `{"ts":${measuredAtMs - 20_000 * DAY_MS},"vibration_rms_g":${value}}`;
     case "unknown_metric":
       return `{"ts":${measuredAtMs},"phase_of_the_moon":${value}}`;
   }
