@@ -13,7 +13,8 @@ const FAILED = 1;
 const WRONG_USAGE = 2;
 
 /** Failures that the user mends by changing what was asked for. */
-const USAGE_ERROR = /^config\.|\.port_in_use$|^buffer\.(locked|unwritable)$|\.settings$|\.address_refused$/;
+const USAGE_ERROR =
+  /^config\.|^keys\.|\.port_in_use$|^buffer\.(locked|unwritable)$|\.settings$|\.address_refused$/;
 
 const print = (text: string): void => void host.stdout.write(`${text}\n`);
 
