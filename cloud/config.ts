@@ -74,8 +74,13 @@ export const cloudSettingsSchema = z.strictObject({
     .strictObject({
       privateKey: z
         .string()
-        .describe("The file of the key that signs bundles; `sluice-cloud keys` makes it."),
-      publicKeys: z.array(z.string()).min(1).describe("Files of the keys that bundles are checked with."),
+        .describe("The file of the key that signs bundles; `sluice-cloud keys` makes it.")
+        .meta({ examples: ["keys/signing.key"] }),
+      publicKeys: z
+        .array(z.string())
+        .min(1)
+        .describe("Files of the keys that bundles are checked with.")
+        .meta({ examples: [["keys/signing.pub"]] }),
     })
     .describe("The keys of the registry."),
   models: z
