@@ -11,7 +11,7 @@ import { concurrently } from "./concurrently.ts";
 import type { Landed, Lost } from "./delta-action.ts";
 import type { DeltaLog } from "./delta-log.ts";
 import { checkSchema, PARTITION_COLUMN, schemaString } from "./delta-schema.ts";
-import { committedAtMs, type Snapshot } from "./delta-snapshot.ts";
+import type { Snapshot } from "./delta-snapshot.ts";
 import { firstBatch, type LandingObject, planLanding, type Step } from "./plan-landing.ts";
 import { LANDING_BYTES_MAX, readLanding } from "./read-landing.ts";
 import { setAside } from "./set-aside.ts";
@@ -83,7 +83,7 @@ export class Committer {
         for (const object of plan.foreign)
           await this.#moveAway(object, "its range overlaps that of other objects", tally);
         for (const gap of plan.gaps) tally.gaps.push({ stream, ...gap });
-        await this.#cleanUp(snapshot, plan.done, tally);
+        await this.#cleanUp(log, plan.done, tally);
         return;
       }
       const committed = await this.#commitSteps(stream, steps, snapshot, tally);
@@ -197,24 +197,20 @@ export class Committer {
   }
 
   /** Deletes objects whose very bytes were committed and are past their grace; moves away what only looks so. */
-  async #cleanUp(snapshot: Snapshot, done: readonly LandingObject[], tally: CommitTally): Promise<void> {
+  async #cleanUp(log: DeltaLog, done: readonly LandingObject[], tally: CommitTally): Promise<void> {
     const { store, clock, landingGraceMs } = this.#options;
     const nowMs = clock.nowUs() / 1_000;
     for (const object of done) {
-      const { stream, gateway, epoch, to } = object.range;
-      const known = snapshot.landed.get(object.key);
-      if (known === undefined) {
+      const fate = log.fateOf(object.key);
+      if (fate === undefined)
         await this.#moveAway(object, "its range was committed from other objects, or given up", tally);
-        continue;
-      }
-      const atMs = committedAtMs(snapshot, appIdOf(stream, gateway, epoch), to) ?? Infinity;
-      if (nowMs - atMs <= landingGraceMs) continue;
-      if (known.state === "lost") await this.#moveAway(object, "its range was given up", tally);
-      else if ((await checksumOf(store, object.key)) === known.sha256) {
+      else if (nowMs - fate.atMs <= landingGraceMs) continue;
+      else if (fate.state === "lost") await this.#moveAway(object, "its range was given up", tally);
+      else if ((await checksumOf(store, object.key)) === fate.sha256) {
         await store.delete(object.key);
         tally.deleted++;
       } else
-        await this.#moveAway(object, `its bytes are not those that were committed (${known.sha256})`, tally);
+        await this.#moveAway(object, `its bytes are not those that were committed (${fate.sha256})`, tally);
     }
   }
 

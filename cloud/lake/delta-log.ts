@@ -1,14 +1,18 @@
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { ObjectStore } from "@sluice/shared/store/object-store.ts";
-import { type Action, type CommitInfo, formatActions, type MetaData, parseActions } from "./delta-action.ts";
-import { checkWritable, EMPTY_SNAPSHOT, PROTOCOL, type Snapshot, SnapshotBuilder } from "./delta-snapshot.ts";
 import { concurrently } from "./concurrently.ts";
+import { type Action, type CommitInfo, formatActions, type MetaData, parseActions } from "./delta-action.ts";
+import { type Fate, LandedMemory } from "./landed-memory.ts";
+import { checkWritable, EMPTY_SNAPSHOT, PROTOCOL, type Snapshot, SnapshotBuilder } from "./delta-snapshot.ts";
 
 /** Digits of a version in the log's file names (Delta protocol, "Delta Log Entries"). */
 const VERSION_DIGITS = 20;
 
 /** Commits that are fetched at once when a log is read from the start. */
 const FETCHES_MAX = 16;
+
+/** How long the fate of landing objects is remembered, unless it is said: a day of milliseconds. */
+const REMEMBER_MS = 86_400_000;
 
 /** How often a commit is tried on top of others' commits: each failure means that another one got through. */
 const REBASES_MAX = 1_000;
@@ -34,17 +38,24 @@ export interface Append {
 export class DeltaLog {
   readonly #store: ObjectStore;
   readonly #prefix: string;
+  readonly #landed: LandedMemory;
   #snapshot: Snapshot = EMPTY_SNAPSHOT;
 
-  /** `table` ends with a slash. */
-  constructor(store: ObjectStore, table: string) {
+  /** `table` ends with a slash; `rememberMs` is how long the fate of landing objects matters. */
+  constructor(store: ObjectStore, table: string, rememberMs = REMEMBER_MS) {
     this.#store = store;
+    this.#landed = new LandedMemory(rememberMs);
     this.#prefix = `${table}_delta_log/`;
   }
 
   /** The newest snapshot that was read. */
   get snapshot(): Snapshot {
     return this.#snapshot;
+  }
+
+  /** What became of a landing object; undefined where no commit that is remembered names it. */
+  fateOf(key: string): Fate | undefined {
+    return this.#landed.fateOf(key);
   }
 
   /** Reads what others have committed since. */
@@ -56,6 +67,7 @@ export class DeltaLog {
     for (;;) {
       const actions = await this.#read(version + 1);
       if (actions === undefined) break;
+      this.#landed.note(actions);
       builder.apply(++version, actions);
     }
     return version === from.version ? from : this.#adopt(builder.build());
@@ -110,6 +122,7 @@ export class DeltaLog {
   #apply(snapshot: Snapshot, version: number, actions: readonly Action[]): void {
     const builder = new SnapshotBuilder(snapshot);
     builder.apply(version, actions);
+    this.#landed.note(actions);
     this.#adopt(builder.build());
   }
 
@@ -135,6 +148,7 @@ export class DeltaLog {
     for await (const [version, actions] of commits) {
       if (actions === undefined)
         throw new PipelineError("lake.log_damaged", `${this.#key(version)} was listed and is gone`);
+      this.#landed.note(actions);
       builder.apply(version, actions);
     }
     return this.#adopt(builder.build());

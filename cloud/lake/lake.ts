@@ -52,6 +52,9 @@ interface Parts {
   readonly catalog: Catalog;
 }
 
+/** How much longer than their grace landing objects may lie about, because nothing committed for a while. */
+const DAY_MS = 86_400_000;
+
 /**
  * The tables of the lake: what has landed goes in by `commitLanding`, everything else reads.
  *
@@ -65,7 +68,8 @@ export class Lake {
   readonly #infos = new WeakMap<Snapshot, TableInfo>();
 
   static async open({ store, settings, clock, log }: LakeOptions): Promise<Lake> {
-    const logOf = (stream: Stream): DeltaLog => new DeltaLog(store, tablePrefix(stream));
+    const rememberMs = 2 * settings.landingGraceMs + DAY_MS;
+    const logOf = (stream: Stream): DeltaLog => new DeltaLog(store, tablePrefix(stream), rememberMs);
     const logs = {
       readings: logOf("readings"),
       features: logOf("features"),

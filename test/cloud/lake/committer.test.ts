@@ -251,3 +251,17 @@ test("objects that no gateway named are moved away, not read and not lost", asyn
   expect(await keysBelow(store, "landing/")).toEqual([]);
   expect((await keysBelow(store, "quarantine/landing/")).length).toBe(6);
 });
+
+test("landing objects are deleted after their grace also while commits go on and on", async () => {
+  const store = new MemoryStore();
+  const clock = new SimulatedClock(NOON_US);
+  const committer = freshCommitter(store, { clock, landingGraceMs: 300_000 });
+  let deleted = 0;
+  for (let i = 0; i < 400; i++) {
+    await landReadings(store, i, i);
+    deleted += (await committer.run()).deleted;
+    await clock.advance(1_000);
+  }
+  expect(deleted).toBe(99);
+  expect(await keysBelow(store, "landing/")).toHaveLength(301);
+});
