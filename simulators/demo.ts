@@ -28,6 +28,8 @@ export interface DemoOptions {
   readonly until: "loop-closed" | "stopped";
   readonly timeoutS: number;
   readonly json: boolean;
+  /** The lake's settings, as in gateway.yaml; undefined: a folder below `dir`. */
+  readonly lake: object | undefined;
 }
 
 export interface DemoWorld {
@@ -94,12 +96,18 @@ class Demo {
   }
 
   async start(): Promise<void> {
-    const { dir, seed } = this.#options;
+    const { dir, seed, lake } = this.#options;
     await mkdir(dir, { recursive: true });
     this.#story = await this.#readStory();
     const [mqtt, gatewayStatus, cloud] = await Promise.all(Object.values(DEFAULT_PORTS).map(choosePort));
     if (mqtt === undefined || gatewayStatus === undefined || cloud === undefined) return;
-    const places = { dir, mqttPort: mqtt.port, gatewayStatusPort: gatewayStatus.port, cloudPort: cloud.port };
+    const places = {
+      dir,
+      lake,
+      mqttPort: mqtt.port,
+      gatewayStatusPort: gatewayStatus.port,
+      cloudPort: cloud.port,
+    };
     const taken = (isOther: boolean): string => (isOther ? " (the usual port is taken)" : "");
     this.#places = [
       `MQTT on 127.0.0.1:${mqtt.port}${taken(mqtt.isOther)}, the cloud's page on http://127.0.0.1:${cloud.port}${taken(cloud.isOther)}`,

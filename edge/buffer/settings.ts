@@ -51,5 +51,3 @@ export const bufferSettingsSchema = z.strictObject({
     .default(100_000)
     .describe("How many messages back a redelivery is recognised; each costs about 100 bytes of memory."),
 });
-
-export type BufferSettings = z.infer<typeof bufferSettingsSchema>;

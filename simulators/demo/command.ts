@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { systemClock } from "@sluice/shared/runtime/clock.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
+import { readSettingsFile, type SettingsAnswer } from "@sluice/shared/runtime/settings-file.ts";
 import { Command, Option } from "commander";
 import type { Host } from "../config.ts";
 import { type DemoResult, runDemo } from "../demo.ts";
@@ -12,11 +13,13 @@ interface DemoCliOptions {
   readonly until: "loop-closed" | "stopped";
   readonly timeout: number;
   readonly json?: true;
+  readonly lake?: string;
 }
 
 const EXAMPLES = `
 Examples:
   sluice-sim demo
+  sluice-sim demo --lake s3.yaml
   sluice-sim demo --until loop-closed --timeout 300 --json`;
 
 /** `sluice-sim demo`: the whole loop on this machine. */
@@ -40,14 +43,17 @@ export function demoCommand(host: Host): Command {
       numberOption({ min: 1, max: 86_400 }),
       300,
     )
+    .option("--lake <file>", "lake settings (YAML), as under `lake` in gateway.yaml; without it a folder")
     .option("--json", "print JSON lines instead of the view")
     .addHelpText("after", EXAMPLES)
     .action((options: DemoCliOptions) => demo(host, options));
 }
 
-async function demo(host: Host, { dir, seed, until, timeout, json }: DemoCliOptions): Promise<void> {
+async function demo(host: Host, options: DemoCliOptions): Promise<void> {
+  const { dir, seed, until, timeout, json } = options;
+  const lake = options.lake === undefined ? undefined : readSettingsFile(options.lake, {}, checkObject);
   const result = await runDemo(
-    { dir: resolve(dir), seed, until, timeoutS: timeout, json: json === true },
+    { dir: resolve(dir), seed, until, timeoutS: timeout, json: json === true, lake },
     { clock: systemClock, execPath: host.execPath, signal: host.interrupted, terminal: host.terminal },
   );
   host.print(json === true ? JSON.stringify({ event: "result", ...result }) : describeResult(result));
@@ -60,6 +66,13 @@ async function demo(host: Host, { dir, seed, until, timeout, json }: DemoCliOpti
         hint: `What the programs said is in ${resolve(dir, "logs")}.`,
       },
     );
+}
+
+/** The programs check the rest: they know what a lake can be. */
+function checkObject(input: unknown): SettingsAnswer<object> {
+  return typeof input === "object" && input !== null
+    ? { data: input }
+    : { error: { issues: [{ path: [], message: "must be settings such as kind: s3" }] } };
 }
 
 function describeResult({ closed, elapsedS, verdict }: DemoResult): string {

@@ -8,6 +8,8 @@ export interface DemoPlaces {
   readonly mqttPort: number;
   readonly gatewayStatusPort: number;
   readonly cloudPort: number;
+  /** The lake's settings, as in gateway.yaml; undefined: a folder below `dir`. */
+  readonly lake: object | undefined;
 }
 
 export const GATEWAY = "demo";
@@ -52,7 +54,9 @@ export async function writeSettings(places: DemoPlaces): Promise<void> {
   await writeFile(join(places.dir, "cloud.yaml"), stringify(cloudSettings(places)));
 }
 
-function gatewaySettings({ mqttPort, gatewayStatusPort }: DemoPlaces): object {
+const FOLDER_LAKE = { kind: "folder", path: "lake" };
+
+function gatewaySettings({ mqttPort, gatewayStatusPort, lake = FOLDER_LAKE }: DemoPlaces): object {
   return {
     gateway: GATEWAY,
     ingest: { broker: { port: mqttPort } },
@@ -78,14 +82,14 @@ function gatewaySettings({ mqttPort, gatewayStatusPort }: DemoPlaces): object {
     features: { views: [VIEW] },
     models: { publicKeys: ["keys/signing.pub"], pollIntervalMs: 1_000, reportIntervalMs: 5_000 },
     sync: { batchAgeMs: 2_000 },
-    lake: { kind: "folder", path: "lake" },
+    lake,
     status: { port: gatewayStatusPort },
   };
 }
 
-function cloudSettings({ cloudPort }: DemoPlaces): object {
+function cloudSettings({ cloudPort, lake = FOLDER_LAKE }: DemoPlaces): object {
   return {
-    lake: { kind: "folder", path: "lake" },
+    lake,
     tables: { cacheDir: "cache", commitIntervalMs: 1_000 },
     keys: { privateKey: "keys/signing.key", publicKeys: ["keys/signing.pub"] },
     models: [
