@@ -10,7 +10,7 @@ export const STEPS = [
   { id: "batches", text: "batches land in the lake" },
   { id: "tables", text: "tables commit" },
   { id: "model", text: "the first model is trained, evaluated and signed" },
-  { id: "loaded", text: "the gateway loads it and scores without a gap" },
+  { id: "loaded", text: "the gateway loads it between two windows and scores" },
   { id: "alert", text: `a bearing of ${FAILING_PUMP} fails and the gateway raises an alert` },
   { id: "repaired", text: "the pump is repaired and the alert is cleared" },
   { id: "label", text: "the operator's label is in the lake" },
