@@ -108,6 +108,18 @@ export const host = {
   stdout: process.stdout,
   complain: (text: string): void => void process.stderr.write(`${text}\n`),
   exit: (code: number): never => process.exit(code),
+  /**
+   * Ends the process once everything that was printed has been taken: a pipe holds 64 KiB, the rest waits here.
+   * Where it cannot be taken, `onReaderGone` has the last word.
+   */
+  finish: (code: number): Promise<never> =>
+    new Promise(() =>
+      process.stdout.write("", (error) => {
+        if (error === undefined || error === null) process.exit(code);
+      }),
+    ),
+  /** Calls `handle` when nobody reads what is printed any more, as after `| head`. */
+  onReaderGone: (handle: (error: Error) => void): void => void process.stdout.on("error", handle),
   onSignal: (handle: (signal: string) => void): void => {
     process.on("SIGINT", handle);
     process.on("SIGTERM", handle);

@@ -20,6 +20,14 @@ const USAGE_ERROR = /^config\.|\.port_in_use$|^sql\.invalid$|^keys\.|^store\.no_
 
 const print = (text: string): void => void host.stdout.write(`${text}\n`);
 
+host.onReaderGone((error) => {
+  host.complain(`sluice-cloud: not all could be printed: ${error.message}`);
+  host.exit(FAILED);
+});
+
+/** What the program ends with when nothing is thrown. */
+let exitCode = 0;
+
 interface Common {
   readonly config: string;
   readonly json?: true;
@@ -130,7 +138,7 @@ command(
         const attempt = await retraining.trainNow();
         if (json === true) print(JSON.stringify(attempt, undefined, 2));
         else print([`${attempt.decision}: ${attempt.reasons.join(" ")}`, attempt.table].join("\n"));
-        if (attempt.decision !== "promote") host.exit(FAILED);
+        if (attempt.decision !== "promote") exitCode = FAILED;
       }
     }),
   );
@@ -143,7 +151,7 @@ command(
   withLake(config, async ({ lake, store }) => {
     const rows = await verifyFeatures(store, lake);
     print(json === true ? JSON.stringify(rows, undefined, 2) : renderParity(rows));
-    if (rows.some(({ different }) => different > 0)) host.exit(FAILED);
+    if (rows.some(({ different }) => different > 0)) exitCode = FAILED;
   }),
 );
 
@@ -186,4 +194,4 @@ try {
   host.complain(`sluice-cloud: ${describeError(error)}`);
   host.exit(error instanceof PipelineError && USAGE_ERROR.test(error.code) ? WRONG_USAGE : FAILED);
 }
-host.exit(0);
+await host.finish(exitCode);
