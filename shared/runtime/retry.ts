@@ -23,17 +23,21 @@ export interface RetryOptions {
   readonly onRetry?: (error: unknown, waitMs: number) => void;
 }
 
-/** Runs `work` until it succeeds, fails in a way that retrying cannot mend, or has had `attemptsMax` tries. */
+/**
+ * Runs `work` until it succeeds, fails in a way that retrying cannot mend, or has had `attemptsMax` tries. Once the
+ * signal aborts nothing is tried again. Throws the last try's error.
+ */
 export async function retry<T>(work: () => Promise<T>, options: RetryOptions): Promise<T> {
   for (let attempt = 0; ; attempt++) {
     try {
       return await work();
     } catch (error) {
-      const last = attempt + 1 >= options.attemptsMax || options.signal?.aborted === true;
-      if (last || recoveryOf(error) !== "retry") throw error;
+      const isOver = (): boolean => options.signal?.aborted === true;
+      if (attempt + 1 >= options.attemptsMax || isOver() || recoveryOf(error) !== "retry") throw error;
       const waitMs = backoffMs(options.backoff, attempt, options.random);
       options.onRetry?.(error, waitMs);
       await options.clock.sleep(waitMs, options.signal);
+      if (isOver()) throw error;
     }
   }
 }

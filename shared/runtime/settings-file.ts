@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { parse as parseYaml } from "yaml";
+import { type Document, isScalar, parseDocument, visit } from "yaml";
 import { PipelineError } from "./errors.ts";
 
 /** A schema's answer to an input: the settings, or every mistake. */
@@ -8,15 +8,19 @@ export interface SettingsAnswer<T> {
   readonly error?: { readonly issues: readonly SettingsIssue[] } | undefined;
 }
 
+type Environment = Readonly<Record<string, string | undefined>>;
+
 /**
- * Reads a settings file: YAML, with `${NAME}` taken from `environment` where it is set there.
+ * Reads a settings file: YAML, in which `${NAME}` stands for a variable of `environment`, whatever characters that has.
  *
- * Throws PipelineError "config.unreadable", "config.malformed", or "config.invalid" whose message lists every
- * mistake, one a line.
+ * A variable is a string, but alone and without quotes also a number or a boolean where it reads as one.
+ *
+ * Throws PipelineError "config.unreadable", "config.malformed", "config.variable_missing", or "config.invalid" whose
+ * message lists every mistake, one a line.
  */
 export function readSettingsFile<T>(
   path: string,
-  environment: Readonly<Record<string, string | undefined>>,
+  environment: Environment,
   check: (input: unknown) => SettingsAnswer<T>,
 ): T {
   const input = parseFile(path, environment);
@@ -27,7 +31,7 @@ export function readSettingsFile<T>(
   throw new PipelineError("config.invalid", `${path}: ${count}\n  ${lines.join("\n  ")}\n`);
 }
 
-function parseFile(path: string, environment: Readonly<Record<string, string | undefined>>): unknown {
+function parseFile(path: string, environment: Environment): unknown {
   let text: string;
   try {
     text = readFileSync(path, "utf8");
@@ -37,16 +41,36 @@ function parseFile(path: string, environment: Readonly<Record<string, string | u
       hint: "Give the path of a settings file; the command `config sample` prints one.",
     });
   }
-  try {
-    const filled = text.replaceAll(
-      /\$\{([A-Z_][A-Z0-9_]*)\}/g,
-      (whole, name: string) => environment[name] ?? whole,
-    );
-    // A section whose every line is commented out is null in YAML and means the defaults.
-    return parseYaml(filled, (_key, value: unknown) => (value === null ? {} : value));
-  } catch (cause) {
-    throw new PipelineError("config.malformed", `${path} is not YAML`, { cause });
-  }
+  // Filled in after parsing: a secret may hold what YAML would read as a comment, or show in a complaint.
+  const document = parseDocument(text.replaceAll(/\$\{([A-Z_][A-Z0-9_]*)\}/g, "\ue000$1\ue001"));
+  const [cause] = document.errors;
+  if (cause !== undefined) throw new PipelineError("config.malformed", `${path} is not YAML`, { cause });
+  const missing = fillVariables(document, environment);
+  if (missing.length > 0)
+    throw new PipelineError("config.variable_missing", `${path} names ${missing.join(", ")}`, {
+      hint: "Set each of them in the environment.",
+    });
+  // A section whose every line is commented out is null in YAML and means the defaults.
+  return document.toJS({ reviver: (_key: unknown, value: unknown) => (value === null ? {} : value) });
+}
+
+/** Puts the environment's variables into the document's strings. Returns the names of those that are not set. */
+function fillVariables(document: Document, environment: Environment): readonly string[] {
+  const missing = new Set<string>();
+  visit(document, {
+    Scalar: (_key, node) => {
+      const { value } = node;
+      if (typeof value !== "string" || !value.includes("\ue000")) return;
+      const filled = value.replaceAll(/\ue000(\w+)\ue001/g, (_whole, name: string) => {
+        if (environment[name] === undefined) missing.add(name);
+        return environment[name] ?? "";
+      });
+      const isAlone = isScalar(node) && node.type === "PLAIN" && /^\ue000\w+\ue001$/.test(value);
+      node.value =
+        isAlone && /^(true|false|-?(0|[1-9]\d*)(\.\d+)?)$/.test(filled) ? JSON.parse(filled) : filled;
+    },
+  });
+  return [...missing];
 }
 
 /** What a schema library says of one mistake. */
@@ -56,13 +80,18 @@ export interface SettingsIssue {
   readonly keys?: readonly string[];
 }
 
+/** Names of settings whose values are not for logs. */
+const SECRET = /secret|password|token/i;
+
 /** Every mistake in a settings file as one line each: path, value, what is allowed. */
 export function describeIssues(issues: readonly SettingsIssue[], input: unknown): readonly string[] {
   return issues.flatMap((issue) => {
     const path = issue.path.map(String).join(".") || "(the file)";
     if (issue.keys !== undefined)
       return issue.keys.map((key) => `${path === "(the file)" ? key : `${path}.${key}`}: no such setting`);
-    return [`${path}: ${showValue(valueAt(input, issue.path))}: ${issue.message}`];
+    const value = valueAt(input, issue.path);
+    const shown = value !== undefined && SECRET.test(path) ? "(hidden)" : showValue(value);
+    return [`${path}: ${shown}: ${issue.message}`];
   });
 }
 
