@@ -6,6 +6,9 @@ export interface Check {
   readonly detail: string;
 }
 
+/** Longest detail of a statement that held. */
+const DETAIL_CHARS_MAX = 72;
+
 /** Collects what a proof states, so that one failure does not hide the next. */
 export class Checks {
   readonly made: Check[] = [];
@@ -23,6 +26,8 @@ export class Checks {
   /** Compares by their JSON. */
   equal(name: string, found: unknown, expected: unknown): void {
     const [left, right] = [JSON.stringify(found), JSON.stringify(expected)];
-    this.holds(name, left === right, left === right ? left : `${left}, expected ${right}`);
+    if (left !== right) this.holds(name, false, `${left}, expected ${right}`);
+    else if (left === undefined || left.length <= DETAIL_CHARS_MAX) this.holds(name, true, left ?? "nothing");
+    else this.holds(name, true, `${left.slice(0, DETAIL_CHARS_MAX)}…`);
   }
 }

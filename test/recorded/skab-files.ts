@@ -27,6 +27,10 @@ export interface RecordedFile {
   readonly rows: readonly RecordedRow[];
 }
 
+/** How many rows they hold together. */
+export const rowsOf = (files: readonly RecordedFile[]): number =>
+  files.reduce((sum, { rows }) => sum + rows.length, 0);
+
 /** Where the files are below the data folder. */
 export const skabFolder = (dataDir: string): string => join(dataDir, "skab", "data");
 

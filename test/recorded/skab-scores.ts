@@ -1,6 +1,6 @@
 import { addConfusions, type Confusion, type Rates, ratesOf } from "@sluice/cloud/evaluation/metrics.ts";
 import { type PredictedWindow, scorePoints } from "@sluice/cloud/evaluation/point-scores.ts";
-import { SKAB_LEADERBOARD } from "./published.ts";
+import { SKAB_LEADERBOARD } from "./skab-published.ts";
 import type { RecordedFile } from "./skab-files.ts";
 
 /** SKAB's protocol gives a method these rows of each file to fit on and scores the others; ours has no use for them. */

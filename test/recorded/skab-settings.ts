@@ -31,8 +31,9 @@ const VIEW = {
 };
 
 /**
- * The healthy run is a single one of under three hours whose currents and vibrations wander, so its last third is
- * unlike the rest: a model of it is taken with up to a tenth of false alarms there, twice what is asked by default.
+ * The healthy run is a single one of under three hours, and no model of its beginning fits its end as well: the
+ * first accelerometer scatters a third more there. So a tenth of false alarms on its last third is accepted, twice
+ * the default. Set by what the verdict said of the healthy run alone.
  */
 const FALSE_ALARM_RATE_MAX = 0.1;
 
