@@ -35,10 +35,11 @@ export function recoveryOf(error: unknown): Recovery {
   return error instanceof PipelineError ? (RECOVERY[error.code] ?? "stop") : "stop";
 }
 
-/** A failure in one line for a person: message, cause, hint. */
+/** A failure in one line for a person: message, cause where the message does not say it already, hint. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const cause = error.cause instanceof Error ? `: ${error.cause.message}` : "";
+  const reason = error.cause instanceof Error ? error.cause.message : "";
+  const cause = error.message.includes(reason) ? "" : `: ${reason}`;
   const hint = error instanceof PipelineError && error.hint !== undefined ? ` ${error.hint}` : "";
   const code = error instanceof PipelineError ? ` [${error.code}]` : "";
   return `${error.message}${cause}${code}${hint}`;
