@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { type Clock, isoTime } from "@sluice/shared/runtime/clock.ts";
 import { describeError, PipelineError, recoveryOf } from "@sluice/shared/runtime/errors.ts";
 import { Lifecycle, type Part } from "@sluice/shared/runtime/lifecycle.ts";
@@ -10,6 +9,7 @@ import { openStore } from "@sluice/shared/store/open.ts";
 import { probeStore } from "@sluice/shared/store/probe.ts";
 import { type CloudSettings, SOFTWARE_VERSION } from "./config.ts";
 import { Lake } from "./lake/lake.ts";
+import { readKeys } from "./registry/keys.ts";
 import { Registry } from "./registry/registry.ts";
 import { Retraining } from "./retrain.ts";
 import { fleetState } from "./rollout/rollout.ts";
@@ -33,30 +33,18 @@ export interface Opened {
 
 /** Opens the lake and checks that its storage keeps the one promise that everything rests on. */
 export async function openLake(settings: CloudSettings, { clock, random, log }: Outside): Promise<Opened> {
+  const keys = await readKeys(settings.keys);
   const store = await openStore(settings.lake, { clock, random });
   await probeStore(store);
   const lake = await Lake.open({ store, settings: settings.tables, clock, log });
-  const privateKeyPem = await readKey(settings.keys.privateKey);
-  const publicKeysPem = await Promise.all(settings.keys.publicKeys.map(readKey));
   const registries = new Map<string, Registry>();
   const retrainings: Retraining[] = [];
   for (const model of settings.models) {
-    const registry = await Registry.open({ store, model: model.name, privateKeyPem, publicKeysPem, clock });
+    const registry = await Registry.open({ store, model: model.name, ...keys, clock });
     registries.set(model.name, registry);
     retrainings.push(new Retraining({ settings: model, store, lake, registry, clock, log }));
   }
   return { store, lake, retrainings, registries, close: () => lake.close() };
-}
-
-async function readKey(path: string): Promise<string> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (cause) {
-    throw new PipelineError("config.key_unreadable", `cannot read the key ${path}`, {
-      cause,
-      hint: "`sluice-cloud keys --out <folder>` makes a pair; name its files under keys.",
-    });
-  }
 }
 
 const BACKOFF = { baseMs: 1_000, maxMs: 60_000 };

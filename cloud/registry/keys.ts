@@ -1,7 +1,7 @@
-import { mkdir, open, rm } from "node:fs/promises";
+import { mkdir, open, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { generateKeyPair } from "@sluice/shared/codec/signature.ts";
-import { PipelineError } from "@sluice/shared/runtime/errors.ts";
+import { generateKeyPair, keyId, signerKeyId } from "@sluice/shared/codec/signature.ts";
+import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
 
 /** Names of the two files of a key pair. */
 export const KEY_FILES = { privateKey: "signing.key", publicKey: "signing.pub" } as const;
@@ -36,6 +36,53 @@ export async function writeKeyPair(dir: string): Promise<WrittenKeys> {
     throw error;
   }
   return { keyId, privateKeyPath, publicKeyPath };
+}
+
+/** The keys of a registry, in PEM. */
+export interface RegistryKeys {
+  readonly privateKeyPem: string;
+  readonly publicKeysPem: readonly string[];
+}
+
+/**
+ * Reads the key that signs and the keys that check, and makes sure that one of these knows the signer: otherwise that
+ * would be noticed at the end of the first training.
+ *
+ * Throws PipelineError "keys.unreadable", "keys.invalid" with the path, or "keys.mismatch".
+ */
+export async function readKeys(files: {
+  readonly privateKey: string;
+  readonly publicKeys: readonly string[];
+}): Promise<RegistryKeys> {
+  const signer = await readKey(files.privateKey, signerKeyId);
+  const trusted = await Promise.all(files.publicKeys.map((path) => readKey(path, keyId)));
+  if (!trusted.some(({ id }) => id === signer.id))
+    throw new PipelineError(
+      "keys.mismatch",
+      `${files.privateKey} signs as ${signer.id}, and the public keys are ${trusted.map(({ id }) => id).join(", ")}`,
+      { hint: "Name the signing.pub that was made together with the private key under keys.publicKeys." },
+    );
+  return { privateKeyPem: signer.pem, publicKeysPem: trusted.map(({ pem }) => pem) };
+}
+
+async function readKey(
+  path: string,
+  idOf: (pem: string) => string,
+): Promise<{ readonly pem: string; readonly id: string }> {
+  let pem: string;
+  try {
+    pem = await readFile(path, "utf8");
+  } catch (cause) {
+    throw new PipelineError("keys.unreadable", `cannot read the key ${path}`, {
+      cause,
+      hint: "`sluice-cloud keys --out <folder>` makes a pair; name its files under keys.",
+    });
+  }
+  try {
+    return { pem, id: idOf(pem) };
+  } catch (error) {
+    throw new PipelineError("keys.invalid", `${path}: ${describeError(error)}`, { cause: error });
+  }
 }
 
 async function writeNew(path: string, text: string, mode: number): Promise<void> {

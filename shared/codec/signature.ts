@@ -34,6 +34,10 @@ export function generateKeyPair(): SigningKeyPair {
 /** The id of a public key: the first 16 hex digits of the SHA-256 of its SPKI. Throws "keys.invalid". */
 export const keyId = (publicKeyPem: string): string => keyIdOf(readKey(publicKeyPem, "public"));
 
+/** The id of the public key that belongs to a private one. Throws "keys.invalid". */
+export const signerKeyId = (privateKeyPem: string): string =>
+  keyIdOf(createPublicKey(readKey(privateKeyPem, "private")));
+
 /** Signs the UTF-8 of the manifest's canonical JSON. Throws PipelineError "keys.invalid" on a key that is none. */
 export function signManifest(manifest: BundleManifest, privateKeyPem: string): BundleSignature {
   const privateKey = readKey(privateKeyPem, "private");
