@@ -1,6 +1,7 @@
 import { dirname, resolve } from "node:path";
 import { featureViewSchema } from "@sluice/shared/contract/feature-view.ts";
 import { keyNameSchema } from "@sluice/shared/contract/ids.ts";
+import { checkView } from "@sluice/shared/features/check-view.ts";
 import { LOG_LEVELS } from "@sluice/shared/runtime/log.ts";
 import { readSettingsFile } from "@sluice/shared/runtime/settings-file.ts";
 import { sampleYaml } from "@sluice/shared/runtime/settings-sample.ts";
@@ -40,9 +41,14 @@ const triggerSettingsSchema = z.strictObject({
 });
 export type TriggerSettings = z.infer<typeof triggerSettingsSchema>;
 
+/** A view that the function library can compute: what the gateways would refuse is refused here. */
+const computableViewSchema = featureViewSchema.superRefine((view, context) => {
+  for (const { path, message } of checkView(view)) context.addIssue({ code: "custom", path, message });
+});
+
 const modelSettingsSchema = z.strictObject({
   name: keyNameSchema.describe("The model's name."),
-  view: featureViewSchema.describe("What the model is fed: the same view as in the gateway's settings."),
+  view: computableViewSchema.describe("What the model is fed: the same view as in the gateway's settings."),
   dataset: datasetSettingsSchema.prefault({}).describe("Which vectors it is trained on."),
   training: trainingSettingsSchema.prefault({}).describe("How it is trained."),
   evaluation: evaluationSettingsSchema.prefault({}).describe("What it must reach."),
@@ -123,6 +129,8 @@ export const host = {
   onSignal: (handle: (signal: string) => void): void => {
     process.on("SIGINT", handle);
     process.on("SIGTERM", handle);
+    // Whoever started us with a channel, as the demo does, is gone.
+    process.on("disconnect", () => handle("disconnect"));
   },
 };
 
