@@ -16,7 +16,8 @@ const FAILED = 1;
 const WRONG_USAGE = 2;
 
 /** Failures that the user mends by changing what was asked for. */
-const USAGE_ERROR = /^config\.|\.port_in_use$|^sql\.invalid$|^keys\.|^store\.no_conditional_put$/;
+const USAGE_ERROR =
+  /^config\.|^keys\.|^status\.|^sql\.invalid$|^lake\.cache_unusable$|^store\.(no_conditional_put|missing|denied)$/;
 
 const print = (text: string): void => void host.stdout.write(`${text}\n`);
 

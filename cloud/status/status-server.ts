@@ -35,9 +35,9 @@ export class StatusServer implements Part {
     try {
       this.#address = (await this.#server.listen({ host, port })).replace("http://", "");
     } catch (cause) {
-      throw new PipelineError("status.port_in_use", `the page cannot listen on ${host}:${port}`, {
+      throw new PipelineError("status.address_refused", `the page cannot listen on ${host}:${port}`, {
         cause,
-        hint: "Choose another status.port, or 0 for a free one.",
+        hint: "Give status.host an address of this machine, and a status.port that is free; 0 takes one.",
       });
     }
   }
