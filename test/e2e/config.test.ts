@@ -47,7 +47,16 @@ const WRONG_CLOUD = `
 lake: { kind: s3, bucket: "", accessKeyId: key }
 tables: { cacheDir: c, commitIntervalMs: 1 }
 keys: { privateKey: k }
-models: [{ name: Pump }]
+models:
+  - name: Pump
+  - name: pump
+    view:
+      name: v
+      owner: o
+      match: { deviceType: pump }
+      window: { kind: tumbling, sizeMs: 1000 }
+      inputs: { n: { metric: n } }
+      features: [{ name: f, fn: medium, of: n }]
 status: { prot: 1 }
 `;
 
@@ -77,6 +86,7 @@ test.each([
       /keys\.publicKeys: missing: .*array/,
       /models\.0\.name: "Pump": a lower-case letter/,
       /models\.0\.view: missing/,
+      /models\.1\.view\.features\.0\.fn: "medium": .*there are .*mean/,
       "status.prot: no such setting",
     ],
   },

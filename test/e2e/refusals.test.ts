@@ -2,10 +2,11 @@ import { chmod } from "node:fs/promises";
 import { createServer } from "node:net";
 import { once } from "node:events";
 import { join } from "node:path";
+import { generateKeyPair } from "@sluice/shared/codec/signature.ts";
 import { systemClock } from "@sluice/shared/runtime/clock.ts";
 import { expect, onTestFinished, test } from "vitest";
 import { type Outcome, run } from "./programs.ts";
-import { type Change, Site } from "./site.ts";
+import { type Change, type Section, Site } from "./site.ts";
 
 /** Longer than that nobody should wait to hear that something cannot work; a busy machine included. */
 const ANSWER_MS_MAX = 10_000;
@@ -30,6 +31,12 @@ async function refusal(site: Site, change: Change): Promise<Outcome> {
   return outcome;
 }
 
+/** Runs a cloud service that cannot start; what it said. */
+async function cloudRefusal(site: Site, change: Section): Promise<Outcome> {
+  const settings = await site.cloudVariant("refused-cloud.yaml", change);
+  return run("cloud", "run", "--config", settings, "--json");
+}
+
 /** What was said, where it was one line on standard error and exit code 2; otherwise everything that was. */
 function oneLine({ code, stdout, stderr }: Outcome): string {
   const lines = stderr.trimEnd().split("\n");
@@ -49,20 +56,7 @@ test("a port in use is one clear line and exit code 2, for the broker and for th
   );
   const status = await refusal(site, { status: { port } });
   expect(oneLine(status)).toMatch(lineWith(`127.0.0.1:${port} is in use by another program`, "status.port"));
-  const cloud = await run(
-    "cloud",
-    "run",
-    "--config",
-    await site.write(
-      "refused-cloud.yaml",
-      JSON.stringify({
-        lake: { kind: "folder", path: "lake" },
-        tables: { cacheDir: "cache" },
-        keys: { privateKey: "signing.key", publicKeys: ["signing.pub"] },
-        status: { port },
-      }),
-    ),
-  );
+  const cloud = await cloudRefusal(site, { status: { port } });
   expect(oneLine(cloud)).toMatch(lineWith(`127.0.0.1:${port}`, "status.port"));
 }, 60_000);
 
@@ -113,5 +107,29 @@ test("a key that is missing or is none is one clear line and exit code 2", async
   expect(oneLine(await refusal(site, keys("other.pub")))).toMatch(lineWith(join(site.dir, "other.pub")));
   expect(oneLine(await refusal(site, keys("secret.pub")))).toMatch(
     lineWith(join(site.dir, "secret.pub"), "private key"),
+  );
+}, 60_000);
+
+test("a cloud whose lake or cache is no folder, or that nobody may write to, says so in one line and exits with 2", async () => {
+  const site = await Site.make();
+  const file = await site.write("a-file", "not a folder");
+  const lake = (path: string): Section => ({ lake: { kind: "folder", path } });
+  expect(oneLine(await cloudRefusal(site, lake("a-file")))).toMatch(lineWith(file));
+  expect(oneLine(await cloudRefusal(site, lake("missing/lake")))).toMatch(lineWith("missing/lake", "Make"));
+  expect(oneLine(await cloudRefusal(site, lake("/sys/sluice")))).toMatch(lineWith("/sys/sluice", "right"));
+  const cache = await cloudRefusal(site, { tables: { cacheDir: "a-file" } });
+  expect(oneLine(cache)).toMatch(lineWith(file, "tables.cacheDir"));
+}, 60_000);
+
+test("a cloud with a signing key that is none, or that its public keys do not know, does not wait for a training to say so", async () => {
+  const site = await Site.make();
+  await site.write("stranger.key", generateKeyPair().privateKeyPem);
+  const key = (privateKey: string): Section => ({ keys: { privateKey, publicKeys: ["signing.pub"] } });
+  expect(oneLine(await cloudRefusal(site, key("none.key")))).toMatch(lineWith(join(site.dir, "none.key")));
+  expect(oneLine(await cloudRefusal(site, key("signing.pub")))).toMatch(
+    lineWith("signing.pub", "private key"),
+  );
+  expect(oneLine(await cloudRefusal(site, key("stranger.key")))).toMatch(
+    lineWith("stranger.key", "keys.publicKeys"),
   );
 }, 60_000);

@@ -9,7 +9,7 @@ import type { RunningObjectStore } from "@sluice/simulators/object-store/start.t
 import { onTestFinished } from "vitest";
 import { type Outcome, run, RunningGateway } from "./programs.ts";
 
-type Section = Readonly<Record<string, unknown>>;
+export type Section = Readonly<Record<string, unknown>>;
 
 /** What a test wants to have otherwise than `defaultSettings`, by section. */
 export type Change = Readonly<Record<string, Section>>;
@@ -88,15 +88,7 @@ export class Site {
     await site.write("signing.pub", site.keys.publicKeyPem);
     await site.write("signing.key", site.keys.privateKeyPem);
     await site.#writeGateway();
-    await site.write(
-      "cloud.yaml",
-      JSON.stringify({
-        lake: site.#gateway["lake"],
-        tables: { cacheDir: "cache" },
-        keys: { privateKey: "signing.key", publicKeys: ["signing.pub"] },
-        status: { port: 0 },
-      }),
-    );
+    await site.cloudVariant("cloud.yaml", {});
     return site;
   }
 
@@ -122,9 +114,20 @@ export class Site {
     return gateway;
   }
 
-  /** A copy of the gateway's settings with other ones; returns its path. */
+  /** The gateway's settings with some of them otherwise; returns the path of the file. */
   async gatewayVariant(name: string, change: Change): Promise<string> {
     return this.write(name, JSON.stringify({ gateway: GATEWAY, ...this.#gateway, ...change }));
+  }
+
+  /** The cloud's settings with some of them otherwise; returns the path of the file. */
+  async cloudVariant(name: string, change: Section): Promise<string> {
+    const settings = {
+      lake: this.#gateway["lake"],
+      tables: { cacheDir: "cache" },
+      keys: { privateKey: "signing.key", publicKeys: ["signing.pub"] },
+      status: { port: 0 },
+    };
+    return this.write(name, JSON.stringify({ ...settings, ...change }));
   }
 
   /** Runs a command of the cloud. Throws with what it printed where it fails. */
