@@ -14,6 +14,8 @@ const MAIN = {
 /** The longest that a command may take, and that anything is waited for: training on a busy machine is the longest. */
 const LIMIT_MS = 180_000;
 const POLL_MS = 20;
+/** Storing what is on its way takes a few milliseconds. */
+const SETTLED_MS = 100;
 
 /** What is running now: nothing may outlive the proof. */
 const running = new Set<ChildProcess>();
@@ -94,6 +96,17 @@ export class RunningGateway {
     return this.statusWhen(`${messages} messages are in the lake`, ({ buffer, sync }) => {
       const isDecoded = buffer.nextOffset >= messages && buffer.decodedThrough + 1 === buffer.nextOffset;
       return isDecoded && sync.pendingRows === 0 && buffer.outbox.batches === 0;
+    });
+  }
+
+  /** Waits until nothing more is being stored: the same number twice, with a while between. */
+  async settled(): Promise<void> {
+    let stored = -1;
+    await waitFor("nothing more is stored", async () => {
+      const before = stored;
+      await systemClock.sleep(SETTLED_MS);
+      stored = (await this.getStatus()).buffer.nextOffset;
+      return stored === before;
     });
   }
 

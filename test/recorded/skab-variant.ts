@@ -7,6 +7,7 @@ import { seededRandom } from "@sluice/shared/runtime/random.ts";
 import { openStore } from "@sluice/shared/store/open.ts";
 import { storeSettingsSchema } from "@sluice/shared/store/settings.ts";
 import type { Checks } from "./checks.ts";
+import { Link } from "./link.ts";
 import { run, RunningGateway } from "./programs.ts";
 import { type RecordedFile, rowsOf, SKAB_METRICS } from "./skab-files.ts";
 import { renderScores, scoreSkab, type SkabScores } from "./skab-scores.ts";
@@ -19,7 +20,7 @@ const METRICS = Object.keys(SKAB_METRICS);
 export interface Variant {
   readonly name: string;
   readonly lakeOf: (dir: string) => object;
-  /** Whether the gateway is killed in the middle of the faulty runs. */
+  /** Whether the gateway is killed, twice, in the middle of the faulty runs. */
   readonly kill: boolean;
 }
 
@@ -71,15 +72,16 @@ export class Proof {
     const site = await makeSite(this.#variant.lakeOf);
     let gateway = await RunningGateway.start(site.gatewayFile);
     await site.writeGateway(portOf(gateway.mqtt), portOf(gateway.status));
-    const before = this.#healthy.rows.length;
-    const after = before + rowsOf(this.#valve1);
+    const link = await Link.open(portOf(gateway.mqtt));
+    const rows = this.#healthy.rows.length;
 
-    await this.#replay(gateway, [this.#healthy]);
-    await gateway.drained(before);
+    await this.#replay(link, [this.#healthy]);
+    await gateway.drained(rows);
     const model = await this.#train(site, gateway);
-    gateway = await this.#replayFaulty(site, gateway, before);
-    await gateway.drained(after);
+    gateway = await this.#replayFaulty(site, gateway, link);
+    await gateway.drained(rows + rowsOf(this.#valve1));
     await gateway.end("SIGTERM");
+    link.close();
 
     await run("cloud", ["commit", "--config", site.cloudFile]);
     const counts = await this.#count(site);
@@ -96,9 +98,9 @@ export class Proof {
     this.#checks.equal(`${this.#variant.name}: ${name}`, found, expected);
   }
 
-  async #replay(gateway: RunningGateway, files: readonly RecordedFile[]): Promise<ReplaySummary> {
+  async #replay(link: Link, files: readonly RecordedFile[]): Promise<ReplaySummary> {
     const paths = files.map(({ path }) => path);
-    const options = ["--map", MAP, "--speed", "0", "--broker", `mqtt://${gateway.mqtt}`, "--json"];
+    const options = ["--map", MAP, "--speed", "0", "--broker", link.url, "--json"];
     const summary = JSON.parse(await run("sim", ["replay", ...paths, ...options])) as ReplaySummary;
     this.#equal(`every row of ${files.length} files is acknowledged`, summary.acknowledged, rowsOf(files));
     return summary;
@@ -139,30 +141,53 @@ export class Proof {
     return { inLake: inLake.map(({ device }) => device), inDataset: manifest.devices };
   }
 
-  /** Replays the faulty runs; in the variant that says so the gateway dies half-way and comes back. */
-  async #replayFaulty(site: Site, gateway: RunningGateway, before: number): Promise<RunningGateway> {
-    const replayed = this.#replay(gateway, this.#valve1);
+  /** Replays the faulty runs; in the variant that says so the gateway dies twice on the way and comes back. */
+  async #replayFaulty(site: Site, gateway: RunningGateway, link: Link): Promise<RunningGateway> {
+    const rows = rowsOf(this.#valve1);
+    const replayed = this.#replay(link, this.#valve1);
     if (!this.#variant.kill) {
       await replayed;
       return gateway;
     }
-    const half = before + Math.floor(rowsOf(this.#valve1) / 2);
-    const { buffer } = await gateway.statusWhen(
-      "half is stored",
-      (status) => status.buffer.nextOffset >= half,
-    );
-    await gateway.end("SIGKILL");
-    this.#say(`killed the gateway after ${buffer.nextOffset - before} of ${rowsOf(this.#valve1)} rows`);
-    const restarted = await RunningGateway.start(site.gatewayFile);
+    // In the midst of it: what is on its way to the gateway is lost with it.
+    await this.#stored(gateway, rows / 3);
+    const second = await this.#killAndRestart(site, gateway, link);
+    // With everything on disk and no acknowledgement out: what is sent again is there already.
+    await this.#stored(second, (rows * 2) / 3);
+    link.loseAnswers();
+    await second.settled();
+    const third = await this.#killAndRestart(site, second, link);
+
     const { resent, reconnects } = await replayed;
-    const { duplicates } = (await restarted.getStatus()).buffer;
-    this.#say(`sent again: ${resent}, of them stored before the kill and recognised: ${duplicates}`);
-    this.#equal(
-      "the kill cut the replay, which sent again what was not acknowledged",
-      [reconnects, resent > 0],
-      [1, true],
+    const { duplicates } = (await third.getStatus()).buffer;
+    this.#say(`sent again: ${resent}, of them stored before the second kill and recognised: ${duplicates}`);
+    this.#equal("the replay was cut twice and went on", reconnects, 2);
+    this.#checks.holds(
+      `${this.#variant.name}: redeliveries of what was stored are recognised`,
+      duplicates > 0,
+      `${duplicates} of ${resent}`,
     );
-    return restarted;
+    return third;
+  }
+
+  /** Waits until so many rows of the faulty runs are on disk. */
+  async #stored(gateway: RunningGateway, rows: number): Promise<void> {
+    const wanted = this.#healthy.rows.length + rows;
+    await gateway.statusWhen(`${rows} rows are stored`, ({ buffer }) => buffer.nextOffset >= wanted);
+  }
+
+  async #killAndRestart(site: Site, gateway: RunningGateway, link: Link): Promise<RunningGateway> {
+    const { buffer } = await gateway.getStatus();
+    await gateway.end("SIGKILL");
+    link.cut();
+    const rows = buffer.nextOffset - this.#healthy.rows.length;
+    this.#say(`killed the gateway after ${rows} of ${rowsOf(this.#valve1)} rows`);
+    this.#checks.holds(
+      `${this.#variant.name}: the gateway is killed in the middle`,
+      rows > 0 && rows < rowsOf(this.#valve1),
+      `${rows} rows`,
+    );
+    return RunningGateway.start(site.gatewayFile);
   }
 
   async #count(site: Site): Promise<Counts> {

@@ -30,7 +30,7 @@ export async function proveSkab(dataDir: string, say: (text: string) => void): P
   const folder = (dir: string): object => ({ kind: "folder", path: join(dir, "lake") });
   const variants: Variant[] = [
     { name: "folder", lakeOf: folder, kill: false },
-    { name: "folder, gateway killed", lakeOf: folder, kill: true },
+    { name: "folder, gateway killed twice", lakeOf: folder, kill: true },
     {
       name: "S3 (simulators/object-store)",
       lakeOf: () => ({ kind: "s3", endpoint, bucket, accessKeyId, secretAccessKey }),
@@ -71,7 +71,7 @@ function realS3(say: (text: string) => void): readonly Variant[] {
     secretAccessKey: process.env["SLUICE_TEST_S3_SECRET_ACCESS_KEY"],
     prefix: `recorded-${newUuid()}`,
   };
-  return [{ name: "S3 (a real server), gateway killed", lakeOf: () => lake, kill: true }];
+  return [{ name: "S3 (a real server), gateway killed twice", lakeOf: () => lake, kill: true }];
 }
 
 /** The result for a person. */
