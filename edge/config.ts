@@ -49,6 +49,8 @@ export const host = {
   onSignal: (handle: (signal: string) => void): void => {
     process.on("SIGINT", handle);
     process.on("SIGTERM", handle);
+    // Whoever started us with a channel, as the demo does, is gone.
+    process.on("disconnect", () => handle("disconnect"));
   },
   memoryBytes: (): number => process.memoryUsage.rss(),
 };

@@ -18,11 +18,15 @@ export interface Host {
   /** Rewrites the last line of standard error where that is a terminal; a line every ten seconds where it is not. */
   readonly progress: (text: string) => void;
   /** A screen to paint on; without a width it is not one, and takes whole lines only. */
-  readonly terminal: { readonly widthChars: number | undefined; write(text: string): void };
+  readonly terminal: {
+    readonly widthChars: number | undefined;
+    readonly heightRows: number | undefined;
+    write(text: string): void;
+  };
   /** The Node that runs this program. */
   readonly execPath: string;
   readonly exit: (code: number) => never;
-  /** Aborts at the first Ctrl-C or SIGTERM; a second one ends the process at once. */
+  /** Aborts at the first Ctrl-C or SIGTERM, or when the program that started us is gone; a second ends the process. */
   readonly interrupted: AbortSignal;
 }
 
@@ -41,6 +45,9 @@ export const host: Host & { listenForSignals(): void } = {
     get widthChars() {
       return process.stdout.isTTY ? process.stdout.columns : undefined;
     },
+    get heightRows() {
+      return process.stdout.isTTY ? process.stdout.rows : undefined;
+    },
     write: (text) => void process.stdout.write(text),
   },
   execPath: process.execPath,
@@ -53,5 +60,6 @@ export const host: Host & { listenForSignals(): void } = {
     };
     process.on("SIGINT", interrupt);
     process.on("SIGTERM", interrupt);
+    process.on("disconnect", interrupt);
   },
 };

@@ -9,6 +9,7 @@ import { choosePort } from "./demo/ports.ts";
 import { Program, runToEnd } from "./demo/program.ts";
 import { type DemoPlaces, writeSettings } from "./demo/settings-files.ts";
 import {
+  type Action,
   dueAction,
   FAILING_PUMP,
   freshStory,
@@ -16,6 +17,7 @@ import {
   reachedSteps,
   STEPS,
   type StoryState,
+  type Told,
 } from "./demo/story.ts";
 import { renderFrame } from "./demo/view.ts";
 import { Watch } from "./demo/watch.ts";
@@ -41,6 +43,7 @@ export interface DemoWorld {
   readonly terminal: {
     /** Undefined where the output is not a terminal: then only news is printed, a line each. */
     readonly widthChars: number | undefined;
+    readonly heightRows: number | undefined;
     write(text: string): void;
   };
 }
@@ -59,8 +62,20 @@ export interface DemoResult {
 const DEFAULT_PORTS = { mqtt: 1_883, gatewayStatus: 9_464, cloud: 8_080 };
 const TICK_MS = 500;
 
+/** How long the gateway may take to acknowledge what the demo publishes; then it is tried again at the next look. */
+const PUBLISH_WAIT_MS = 5_000;
+
 /** How fast the bearing goes from sound to failing. */
 const WEAR_S = 12;
+
+const CONTROL_TOPIC = "plant/control";
+
+/** What is said when it was done. */
+const ACTION_TEXTS: Readonly<Record<Action, string>> = {
+  break: `A bearing of ${FAILING_PUMP} has begun to fail.`,
+  repair: `${FAILING_PUMP} has been repaired; the alert is cleared when it has run well for a while.`,
+  label: "The operator has labelled the time as bearing_fault.",
+};
 
 const programPath = (name: string): string => fileURLToPath(new URL(`../${name}/main.ts`, import.meta.url));
 
@@ -84,10 +99,9 @@ class Demo {
   #watch: Watch | undefined;
   #places: readonly string[] = [];
   #story: StoryState = freshStory;
-  #alertAtUs: number | undefined;
+  #told: Told | undefined;
   #note = "";
   #failure: string | undefined;
-  #labelled = false;
 
   constructor(options: DemoOptions, world: DemoWorld) {
     this.#options = options;
@@ -110,8 +124,10 @@ class Demo {
     };
     const taken = (isOther: boolean): string => (isOther ? " (the usual port is taken)" : "");
     this.#places = [
-      `MQTT on 127.0.0.1:${mqtt.port}${taken(mqtt.isOther)}, the cloud's page on http://127.0.0.1:${cloud.port}${taken(cloud.isOther)}`,
-      `gateway status on http://127.0.0.1:${gatewayStatus.port}/status${taken(gatewayStatus.isOther)}, everything is kept in ${dir}`,
+      `MQTT            127.0.0.1:${mqtt.port}${taken(mqtt.isOther)}`,
+      `gateway status  http://127.0.0.1:${gatewayStatus.port}/status${taken(gatewayStatus.isOther)}`,
+      `cloud's page    http://127.0.0.1:${cloud.port}${taken(cloud.isOther)}`,
+      `everything in   ${dir}`,
     ];
     await writeSettings(places);
     await this.#makeKeys();
@@ -132,8 +148,11 @@ class Demo {
       this.#show(seen);
       const closed = this.#story.done.length === STEPS.length;
       const over = this.#elapsedS() >= timeoutS && until === "loop-closed";
-      if (this.#failure !== undefined || signal.aborted || over || (closed && until === "loop-closed"))
+      if (this.#failure !== undefined || signal.aborted || over || (closed && until === "loop-closed")) {
+        this.#note = "Stopping: what was measured is still stored, what was stored still lands.";
+        this.#show(seen);
         return this.#result(seen, closed);
+      }
       await clock.sleep(TICK_MS, signal);
     }
   }
@@ -180,47 +199,58 @@ class Demo {
     const done = reachedSteps(this.#story, seen);
     for (const id of done.slice(this.#story.done.length)) {
       this.#reachedAtS.set(id, this.#elapsedS());
-      if (id === "alert") this.#alertAtUs = this.#world.clock.nowUs();
       this.#news({ event: "step", step: id, atS: Math.round(this.#elapsedS()), text: stepText(id) });
     }
-    if (done.length > this.#story.done.length) await this.#remember({ ...this.#story, done });
     const nowUs = this.#world.clock.nowUs();
-    const action = dueAction(this.#story, seen, { nowUs, alertAtUs: this.#alertAtUs });
-    if (action === "break") await this.#break(nowUs);
-    if (action === "repair") await this.#repair(nowUs);
-    if (this.#story.done.at(-1) === "repaired" && !this.#labelled) await this.#label();
+    if (done.length > this.#story.done.length) {
+      const alertAtUs = this.#story.alertAtUs ?? (done.includes("alert") ? nowUs : undefined);
+      await this.#remember({ ...this.#story, done, alertAtUs });
+    }
+    const action = dueAction(this.#story, seen, { nowUs, told: this.#told });
+    if (action === undefined || !(await this.#do(action))) return;
+    this.#told = { action, atUs: nowUs };
+    if (action === "break")
+      await this.#remember({ ...this.#story, brokenAtUs: this.#story.brokenAtUs ?? nowUs });
+    if (action === "repair")
+      await this.#remember({ ...this.#story, repairedAtUs: this.#story.repairedAtUs ?? nowUs });
+    this.#say(ACTION_TEXTS[action]);
   }
 
-  async #break(nowUs: number): Promise<void> {
-    await this.#control({ command: "break", device: FAILING_PUMP, fault: "bearing", overS: WEAR_S });
-    await this.#remember({ ...this.#story, brokenAtUs: nowUs });
-    this.#say(`A bearing of ${FAILING_PUMP} has begun to fail.`);
-  }
-
-  async #repair(nowUs: number): Promise<void> {
-    await this.#control({ command: "repair", device: FAILING_PUMP });
-    await this.#remember({ ...this.#story, repairedAtUs: nowUs });
-    this.#say(`${FAILING_PUMP} has been repaired; the alert is cleared when it has run well for a while.`);
-  }
-
-  /** What the operator writes down after the repair; published again after a restart, since twice is harmless. */
-  async #label(): Promise<void> {
+  /** Returns whether the gateway has acknowledged it. Everything may be done twice: the second time changes nothing. */
+  #do(action: Action): Promise<boolean> {
+    if (action === "break")
+      return this.#publish(CONTROL_TOPIC, {
+        command: "break",
+        device: FAILING_PUMP,
+        fault: "bearing",
+        overS: WEAR_S,
+      });
+    if (action === "repair") return this.#publish(CONTROL_TOPIC, { command: "repair", device: FAILING_PUMP });
     const { brokenAtUs, repairedAtUs } = this.#story;
-    if (brokenAtUs === undefined || repairedAtUs === undefined) return;
-    this.#labelled = true;
-    await this.#watch?.publish(LABEL_TOPIC, {
+    return this.#publish(LABEL_TOPIC, {
       device: FAILING_PUMP,
-      from: isoTime(brokenAtUs),
-      to: isoTime(repairedAtUs),
+      from: isoTime(brokenAtUs ?? 0),
+      to: isoTime(repairedAtUs ?? 0),
       label: "bearing_fault",
       author: "operator",
       note: "bearing replaced",
     });
-    this.#say(`The operator has labelled the time as bearing_fault.`);
   }
 
-  async #control(command: object): Promise<void> {
-    await this.#watch?.publish("plant/control", command);
+  /** A gateway that is away holds up neither the view nor a stop: false when it does not acknowledge in time. */
+  async #publish(topic: string, message: object): Promise<boolean> {
+    const { clock, signal } = this.#world;
+    const acknowledged = this.#watch?.publish(topic, message).then(
+      () => true,
+      () => false,
+    );
+    const timer = new AbortController();
+    const outcome = await Promise.race([
+      acknowledged ?? false,
+      clock.sleep(PUBLISH_WAIT_MS, AbortSignal.any([signal, timer.signal])).then(() => false),
+    ]);
+    timer.abort();
+    return outcome;
   }
 
   #say(text: string): void {
@@ -245,6 +275,7 @@ class Demo {
       places: this.#places,
       note: this.#note,
       widthChars: terminal.widthChars,
+      heightRows: terminal.heightRows ?? 24,
     });
     // Home, each line cleared to its end, then everything below: no flicker, no scrolling.
     terminal.write(`\u001b[H${lines.map((line) => `${line}\u001b[K\n`).join("")}\u001b[J`);

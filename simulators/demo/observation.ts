@@ -6,6 +6,8 @@ export interface GatewayView {
   readonly vectors: number;
   readonly late: number;
   readonly predictions: number;
+  /** Devices in alarm now. */
+  readonly raisedAlerts: number;
   readonly quarantined: number;
   readonly batchesDelivered: number;
   readonly rowsDelivered: number;

@@ -20,7 +20,10 @@ const STOP_DEADLINE_MS = 25_000;
 /** How much of what a program printed last is shown when it ends by itself. */
 const TAIL_CHARS = 2_000;
 
-/** One of the demo's processes: started in its own process group, so that Ctrl-C reaches it through us alone. */
+/**
+ * One of the demo's processes: started in its own process group, so that Ctrl-C reaches it through us alone, and with
+ * a channel to us, so that it stops by itself when we are gone, however we went.
+ */
 export class Program {
   readonly name: string;
   readonly #clock: Clock;
@@ -33,7 +36,8 @@ export class Program {
     this.name = name;
     this.#clock = clock;
     const log = createWriteStream(logFile, { flags: "a" });
-    this.#child = spawn(execPath, args, { stdio: ["ignore", "pipe", "pipe"], detached: true });
+    log.on("error", (error) => ended(`its log cannot be written: ${error.message}`));
+    this.#child = spawn(execPath, args, { stdio: ["ignore", "pipe", "pipe", "ipc"], detached: true });
     for (const stream of [this.#child.stdout, this.#child.stderr])
       stream?.on("data", (chunk: Buffer) => {
         log.write(chunk);
@@ -44,7 +48,8 @@ export class Program {
         if (!this.#stopping) ended(error.message);
         resolve();
       });
-      this.#child.once("exit", (code, signal) => {
+      // Not "exit": by then its last words may not have been read.
+      this.#child.once("close", (code, signal) => {
         log.end();
         if (!this.#stopping)
           ended(`${signal === null ? `exit code ${code}` : `signal ${signal}`}\n${this.#tail}`);
@@ -66,12 +71,6 @@ export class Program {
     if (!inTime) this.#child.kill("SIGKILL");
     await this.#exited;
     return inTime;
-  }
-
-  /** Kills it without asking: for when there is no more time. */
-  kill(): void {
-    this.#stopping = true;
-    this.#child.kill("SIGKILL");
   }
 }
 

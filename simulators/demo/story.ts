@@ -23,10 +23,16 @@ export type StepId = (typeof STEPS)[number]["id"];
 export interface StoryState {
   readonly done: readonly StepId[];
   readonly brokenAtUs: number | undefined;
+  readonly alertAtUs: number | undefined;
   readonly repairedAtUs: number | undefined;
 }
 
-export const freshStory: StoryState = { done: [], brokenAtUs: undefined, repairedAtUs: undefined };
+export const freshStory: StoryState = {
+  done: [],
+  brokenAtUs: undefined,
+  alertAtUs: undefined,
+  repairedAtUs: undefined,
+};
 
 /** Reads what was remembered. Throws where it is not a story. */
 export function parseStory(text: string): StoryState {
@@ -38,17 +44,31 @@ export function parseStory(text: string): StoryState {
     const value: unknown = Reflect.get(story, name);
     return typeof value === "number" ? value : undefined;
   };
-  return { done, brokenAtUs: time("brokenAtUs"), repairedAtUs: time("repairedAtUs") };
+  return {
+    done,
+    brokenAtUs: time("brokenAtUs"),
+    alertAtUs: time("alertAtUs"),
+    repairedAtUs: time("repairedAtUs"),
+  };
 }
 
 /** What the demo does to the world to go on with the story. */
 export type Action = "break" | "repair" | "label";
+
+/** What was done last since the demo was started, and when. */
+export interface Told {
+  readonly action: Action;
+  readonly atUs: number;
+}
 
 /** Predictions that must have been made before the bearing fails, so that one sees what healthy looks like. */
 const HEALTHY_PREDICTIONS_MIN = 60;
 
 /** How long the pump runs on after the alert, so that the label covers a few windows. */
 const FAULTY_AFTER_ALERT_US = 8_000_000;
+
+/** When the plant is told again what has shown no effect: after a restart it may not have been listening yet. */
+const TELL_AGAIN_US = 15_000_000;
 
 /** The steps that have been reached by now, each only after the one before it. Pure. */
 export function reachedSteps(state: StoryState, seen: Observation): readonly StepId[] {
@@ -60,7 +80,8 @@ export function reachedSteps(state: StoryState, seen: Observation): readonly Ste
   return done;
 }
 
-function isReached(step: StepId, state: StoryState, { gateway, cloud, alerts }: Observation): boolean {
+function isReached(step: StepId, state: StoryState, seen: Observation): boolean {
+  const { gateway, cloud, alerts } = seen;
   const rows = (table: string): number => cloud?.tables.find(({ name }) => name === table)?.rows ?? 0;
   const alerted = (what: string, sinceUs: number | undefined): boolean =>
     sinceUs !== undefined &&
@@ -82,9 +103,14 @@ function isReached(step: StepId, state: StoryState, { gateway, cloud, alerts }: 
     case "loaded":
       return gateway?.version !== undefined && gateway.predictions > 0;
     case "alert":
-      return alerted("raised", state.brokenAtUs);
+      return (
+        alerted("raised", state.brokenAtUs) || (state.brokenAtUs !== undefined && isInAlarm(seen) === true)
+      );
     case "repaired":
-      return alerted("cleared", state.repairedAtUs);
+      return (
+        alerted("cleared", state.repairedAtUs) ||
+        (state.repairedAtUs !== undefined && isInAlarm(seen) === false)
+      );
     case "label":
       return rows("labels") > 0;
     case "verdict":
@@ -95,16 +121,30 @@ function isReached(step: StepId, state: StoryState, { gateway, cloud, alerts }: 
   }
 }
 
-/** What is to be done now to go on. Pure; an action is due until the state says that it was done. */
+/** Whether the failing pump is in alarm now: its alert may have gone out while nobody watched. Undefined: not known. */
+function isInAlarm({ gateway, pumps }: Observation): boolean | undefined {
+  const pump = pumps.find(({ device }) => device === FAILING_PUMP);
+  if (gateway === undefined || pump === undefined) return undefined;
+  if (gateway.raisedAlerts === 0) return false;
+  return pump.score >= pump.threshold ? true : undefined; // Else the alarm may be another pump's.
+}
+
+/** What is to be done now to go on; a command that shows no effect is due again. Pure. */
 export function dueAction(
   state: StoryState,
   seen: Observation,
-  clock: { nowUs: number; alertAtUs: number | undefined },
+  { nowUs, told }: { readonly nowUs: number; readonly told: Told | undefined },
 ): Action | undefined {
+  const isDueAgain = (action: Action): boolean =>
+    told?.action !== action || nowUs - told.atUs >= TELL_AGAIN_US;
   const last = state.done.at(-1);
   if (last === "loaded" && state.brokenAtUs === undefined)
     return (seen.gateway?.predictions ?? 0) >= HEALTHY_PREDICTIONS_MIN ? "break" : undefined;
+  if (last === "loaded") return isDueAgain("break") ? "break" : undefined;
   if (last === "alert" && state.repairedAtUs === undefined)
-    return clock.nowUs - (clock.alertAtUs ?? clock.nowUs) >= FAULTY_AFTER_ALERT_US ? "repair" : undefined;
+    return nowUs - (state.alertAtUs ?? 0) >= FAULTY_AFTER_ALERT_US ? "repair" : undefined;
+  if (last === "alert") return isDueAgain("repair") ? "repair" : undefined;
+  // Acknowledged is in the gateway's buffer: once is enough, and once more after a restart is harmless.
+  if (last === "repaired") return told?.action === "label" ? undefined : "label";
   return undefined;
 }

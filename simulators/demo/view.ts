@@ -10,6 +10,7 @@ export interface Frame {
   /** What the demo did to the world last, in words. */
   readonly note: string;
   readonly widthChars: number;
+  readonly heightRows: number;
 }
 
 const ESC = "\u001b[";
@@ -19,26 +20,51 @@ const red = (text: string): string => `${ESC}31m${text}${ESC}0m`;
 const green = (text: string): string => `${ESC}32m${text}${ESC}0m`;
 const number = (value: number): string => Math.round(value).toLocaleString("en");
 
-/** One picture of the running demo, as lines for a terminal. Pure. */
+/** One picture of the running demo, as lines that fit the terminal. Pure. */
 export function renderFrame(frame: Frame): readonly string[] {
   const { state, seen, elapsedS } = frame;
   const clock = `${Math.floor(elapsedS / 60)}:${String(Math.floor(elapsedS % 60)).padStart(2, "0")}`;
-  return [
-    `${bold("Sluice demo")}  pumps ─▶ gateway ─▶ lake ─▶ model ─▶ gateway   ${dim(clock)}`,
-    ...frame.places.map((line) => dim(`  ${line}`)),
-    "",
-    ...gatewayLines(seen),
-    ...cloudLines(seen),
-    "",
-    ...seen.pumps.map(pumpLine),
-    ...(seen.pumps.length > 0 ? [""] : []),
-    ...STEPS.map(({ text }, i) => stepLine(text, i, state.done.length)),
-    "",
-    ...verdictLines(seen),
-    ...(seen.alerts.at(-1) === undefined ? [] : [`${bold("Last alert")}  ${seen.alerts.at(-1)?.text ?? ""}`]),
-    frame.note,
-    dim("Ctrl-C stops everything; starting again goes on from here."),
-  ].map((line) => clip(line, frame.widthChars));
+  const alert = seen.alerts.at(-1);
+  const steps = STEPS.map(({ text }, i) => stepLine(text, i, state.done.length));
+  const full: Blocks = {
+    title: [`${bold("Sluice demo")}  pumps ─▶ gateway ─▶ lake ─▶ model ─▶ gateway   ${dim(clock)}`],
+    places: [...frame.places.map((line) => dim(`  ${line}`)), ""],
+    state: [...gatewayLines(seen), ...cloudLines(seen), ""],
+    pumps: seen.pumps.length === 0 ? [] : [...seen.pumps.map(pumpLine), ""],
+    steps: [...steps, ""],
+    verdict: verdictLines(seen),
+    news: [
+      ...(alert === undefined ? [] : [`${bold("Last alert")}  ${alert.text}`]),
+      frame.note,
+      dim("Ctrl-C stops everything; starting again goes on from here."),
+    ],
+  };
+  // The line after the last is the cursor's.
+  const lines = fit(
+    full,
+    { steps: [...steps.slice(state.done.length, state.done.length + 1), ""] },
+    frame.heightRows - 1,
+  );
+  return lines.map((line) => clip(line, frame.widthChars));
+}
+
+/** The parts of the picture, from top to bottom. */
+type Blocks = Readonly<
+  Record<"title" | "places" | "state" | "pumps" | "steps" | "verdict" | "news", readonly string[]>
+>;
+
+/** What gives way first where the terminal is too low; the verdict is cut after that. */
+const GIVES_WAY = ["places", "pumps", "steps"] as const;
+
+function fit(full: Blocks, shorter: Partial<Blocks>, rowsMax: number): readonly string[] {
+  let blocks = full;
+  const linesOf = (): readonly string[] => Object.values(blocks).flat();
+  for (const name of GIVES_WAY)
+    if (linesOf().length > rowsMax) blocks = { ...blocks, [name]: shorter[name] ?? [] };
+  const excess = linesOf().length - rowsMax;
+  if (excess > 0)
+    blocks = { ...blocks, verdict: blocks.verdict.slice(0, Math.max(0, blocks.verdict.length - excess)) };
+  return linesOf().slice(0, rowsMax);
 }
 
 function gatewayLines({ gateway }: Observation): string[] {

@@ -122,6 +122,7 @@ function gatewayView(status: Tree): GatewayView {
     vectors: sum(".vectors"),
     late: sum(".late"),
     predictions: number(status, "counters.predictions") ?? 0,
+    raisedAlerts: number(status, "inference.raisedAlerts") ?? 0,
     quarantined: number(status, "counters.quarantined") ?? 0,
     batchesDelivered: number(status, "sync.delivered.batches") ?? 0,
     rowsDelivered: number(status, "sync.delivered.rows") ?? 0,
