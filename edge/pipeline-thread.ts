@@ -11,6 +11,12 @@ interface Waiting<T> {
   readonly reject: (error: Error) => void;
 }
 
+/**
+ * Megabytes of the worker's young generation. Steps and batches leave little alive: more room would only let garbage
+ * lie longer, and be given back to nobody.
+ */
+const YOUNG_GENERATION_MB_MAX = 12;
+
 /** The longest that the worker may take to finish its last step and close its files. */
 const STOP_DEADLINE_MS = 10_000;
 
@@ -45,6 +51,7 @@ export class PipelineThread implements Part {
   async start(): Promise<void> {
     const worker = new Worker(new URL("./pipeline-worker.ts", import.meta.url), {
       workerData: this.#settings,
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB_MAX },
     });
     this.#worker = worker;
     worker.on("message", (message: FromWorker) => this.#receive(message));
