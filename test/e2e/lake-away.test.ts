@@ -29,6 +29,8 @@ test("a lake that is away holds up no acknowledgement, is told by the health pag
   first.orderFault({ kind: "refuse", status: 503, code: "SlowDown", count: Number.MAX_SAFE_INTEGER });
   await publishPart(1);
   const refused = await gateway.statusWhen("503s are noticed", ({ sync }) => sync.lake === "away");
+  // Rates are sampled once a second: how long the disk lasts is known from the second sample on.
+  await gateway.statusWhen("it is known how long the disk lasts", ({ problems }) => problems.length > 0);
   expect(refused.sync.lastError).toMatchObject({ code: "store.unavailable" });
   const storm = await gateway.getHealth();
   expect(storm.code).toBe(503);
