@@ -65,6 +65,47 @@ export async function until<T>(
   }
 }
 
+/** Waits for the line by which a service says that it is ready. Throws with what it printed where it ends instead. */
+function ready({ printed, ended }: Watched): Promise<string> {
+  let end: Outcome | undefined;
+  void ended.then((outcome) => (end = outcome));
+  return until(
+    "the service is ready",
+    () => {
+      if (end !== undefined) throw new Error(`the service ended with ${end.code}: ${end.stderr}`);
+      return printed.stdout.includes("\n")
+        ? printed.stdout.slice(0, printed.stdout.indexOf("\n"))
+        : undefined;
+    },
+    () => printed.stderr,
+  );
+}
+
+/** A cloud service in a process of its own that has said that it is ready. */
+export class RunningCloud {
+  readonly #watched: Watched;
+
+  private constructor(watched: Watched) {
+    this.#watched = watched;
+  }
+
+  static async start(settingsFile: string): Promise<RunningCloud> {
+    const watched = watch("cloud", ["run", "--config", settingsFile, "--json"]);
+    await ready(watched);
+    return new RunningCloud(watched);
+  }
+
+  async stop(): Promise<Outcome> {
+    this.#watched.kill("SIGTERM");
+    return this.#watched.ended;
+  }
+
+  async kill(): Promise<void> {
+    this.#watched.kill("SIGKILL");
+    await this.#watched.ended;
+  }
+}
+
 /** A gateway in a process of its own that has said that it is ready. */
 export class RunningGateway {
   /** host:port */
@@ -83,19 +124,7 @@ export class RunningGateway {
 
   static async start(settingsFile: string): Promise<RunningGateway> {
     const watched = watch("gateway", ["run", "--config", settingsFile, "--json"]);
-    let end: Outcome | undefined;
-    void watched.ended.then((outcome) => (end = outcome));
-    const ready = await until(
-      "the gateway is ready",
-      () => {
-        if (end !== undefined) throw new Error(`the gateway ended with ${end.code}: ${end.stderr}`);
-        return watched.printed.stdout
-          .split("\n")
-          .find((line, i, lines) => i < lines.length - 1 && line !== "");
-      },
-      () => watched.printed.stderr,
-    );
-    return new RunningGateway(watched, JSON.parse(ready));
+    return new RunningGateway(watched, JSON.parse(await ready(watched)));
   }
 
   get url(): string {

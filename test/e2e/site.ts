@@ -7,7 +7,7 @@ import { systemClock } from "@sluice/shared/runtime/clock.ts";
 import { seededRandom } from "@sluice/shared/runtime/random.ts";
 import type { RunningObjectStore } from "@sluice/simulators/object-store/start.ts";
 import { onTestFinished } from "vitest";
-import { type Outcome, run, RunningGateway } from "./programs.ts";
+import { type Outcome, run, RunningCloud, RunningGateway } from "./programs.ts";
 
 export type Section = Readonly<Record<string, unknown>>;
 
@@ -123,11 +123,16 @@ export class Site {
   async cloudVariant(name: string, change: Section): Promise<string> {
     const settings = {
       lake: this.#gateway["lake"],
-      tables: { cacheDir: "cache" },
+      tables: { cacheDir: "cache", commitIntervalMs: 200 },
+      models: [{ name: "seconds", view: SECONDS_VIEW, triggers: { firstRows: 1_000_000, newLabels: 0 } }],
       keys: { privateKey: "signing.key", publicKeys: ["signing.pub"] },
       status: { port: 0 },
     };
     return this.write(name, JSON.stringify({ ...settings, ...change }));
+  }
+
+  startCloud(): Promise<RunningCloud> {
+    return RunningCloud.start(this.cloudFile);
   }
 
   /** Runs a command of the cloud. Throws with what it printed where it fails. */
@@ -147,9 +152,20 @@ export class Site {
     return JSON.parse((await this.cloud("sql", query, "--format", "json")).stdout);
   }
 
+  /** Recomputes the features in the lake. Throws where one is not the same. */
+  async verifyFeatures(): Promise<readonly Verified[]> {
+    return JSON.parse((await this.cloud("verify-features", "--json")).stdout);
+  }
+
   async #writeGateway(): Promise<void> {
     await this.write("gateway.yaml", JSON.stringify({ gateway: GATEWAY, ...this.#gateway }));
   }
+}
+
+/** What sluice-cloud verify-features says of one view. */
+export interface Verified {
+  readonly vectors: number;
+  readonly equal: number;
 }
 
 /** A connected publisher that remembers every acknowledgement and comes back after a cut; gone when its test ends. */

@@ -46,7 +46,6 @@ test("a stop drains what was acknowledged into the lake, and the next start goes
   expect(features?.["windows"]).toBe(features?.["rows"]);
   expect(features?.["numbered"]).toBe(features?.["rows"]);
   expect(features?.["rows"]).toBeGreaterThanOrEqual(READINGS / 100 - 1);
-  expect(await site.cloud("verify-features")).toMatchObject({ code: 0 });
 }, 60_000);
 
 // Method: a store that answers nothing for a minute keeps the drain busy; the second signal must not wait for it.
