@@ -152,7 +152,7 @@ command(
   withLake(config, async ({ lake, store }) => {
     const rows = await verifyFeatures(store, lake);
     print(json === true ? JSON.stringify(rows, undefined, 2) : renderParity(rows));
-    if (rows.some(({ different }) => different > 0)) exitCode = FAILED;
+    if (rows.some(({ problem }) => problem !== undefined)) exitCode = FAILED;
   }),
 );
 

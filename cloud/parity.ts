@@ -27,8 +27,11 @@ export interface ParityRow extends Run {
   readonly problem: string | undefined;
 }
 
+type Views = Pick<ObjectStore, "get">;
+type Tables = Pick<Lake, "sql" | "vectorsOf" | "readings">;
+
 /** Recomputes every vector in the lake from the readings in the lake, by the same engine, and compares the bits. */
-export async function verifyFeatures(store: ObjectStore, lake: Lake): Promise<readonly ParityRow[]> {
+export async function verifyFeatures(store: Views, lake: Tables): Promise<readonly ParityRow[]> {
   const found = await lake.sql(
     `SELECT DISTINCT gateway, epoch, "view", view_hash, since_offset FROM features ORDER BY ALL`,
   );
@@ -46,7 +49,7 @@ export async function verifyFeatures(store: ObjectStore, lake: Lake): Promise<re
   return rows;
 }
 
-async function verifyRun(store: ObjectStore, lake: Lake, run: Run): Promise<ParityRow> {
+async function verifyRun(store: Views, lake: Tables, run: Run): Promise<ParityRow> {
   const stored = (await lake.vectorsOf(run)).filter((vector) => vector.sinceOffset === run.sinceOffset);
   const view = await readView(store, run.viewHash);
   const nothing = { ...run, vectors: stored.length, equal: 0, different: 0, waiting: stored.length };
@@ -55,7 +58,9 @@ async function verifyRun(store: ObjectStore, lake: Lake, run: Run): Promise<Pari
   const engine = new WindowEngine(view, run.viewHash, run.sinceOffset);
   let [next, equal] = [0, 0];
   let problem: string | undefined;
+  let lastOffset = -1;
   for await (const block of lake.readings({ ...run, fromOffset: run.sinceOffset })) {
+    lastOffset = block.offset[block.count - 1] ?? lastOffset;
     for (const vector of engine.process(block)) {
       const expected = stored[next];
       if (expected === undefined) break; // The gateway's later vectors have not landed yet.
@@ -66,10 +71,16 @@ async function verifyRun(store: ObjectStore, lake: Lake, run: Run): Promise<Pari
     }
     if (next === stored.length) break;
   }
-  return { ...nothing, equal, different: next - equal, waiting: stored.length - next, problem };
+  // What a landed message closed must have been recomputed by then.
+  const missed = stored.slice(next).filter(({ throughOffset }) => throughOffset <= lastOffset);
+  const [first] = missed;
+  if (first !== undefined)
+    problem ??= `${first.device}, window ending ${first.windowEndUs}: does not follow from the readings`;
+  const different = next - equal + missed.length;
+  return { ...nothing, equal, different, waiting: stored.length - equal - different, problem };
 }
 
-async function readView(store: ObjectStore, hash: string): Promise<FeatureView | undefined> {
+async function readView(store: Views, hash: string): Promise<FeatureView | undefined> {
   const result = await store.get(viewKey(hash));
   if (result.state !== "found") return undefined;
   const view = featureViewSchema.parse(JSON.parse(new TextDecoder().decode(result.object.body)));
