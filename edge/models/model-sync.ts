@@ -43,6 +43,8 @@ export interface ModelSyncStats {
   readonly refusal: Refusal | undefined;
   /** Tries in a row that the lake, or our disk, did not answer; 0 while all is well. */
   readonly failedCount: number;
+  /** What the newest of these tries failed with. */
+  readonly failure: { readonly code: string; readonly message: string } | undefined;
   readonly installedCount: number;
   readonly refusedCount: number;
   readonly damagedDownloadCount: number;
@@ -70,6 +72,7 @@ export class ModelSync implements Part {
   #damagedCount = 0;
   /** Tries in a row that the lake, or our disk, did not answer. */
   #failedCount = 0;
+  #failure: ModelSyncStats["failure"];
   #installedCount = 0;
   #refusedCount = 0;
   #damagedDownloadCount = 0;
@@ -135,6 +138,7 @@ export class ModelSync implements Part {
       desiredRevision: this.#installed.desiredRevision,
       refusal: this.#refusal,
       failedCount: this.#failedCount,
+      failure: this.#failure,
       installedCount: this.#installedCount,
       refusedCount: this.#refusedCount,
       damagedDownloadCount: this.#damagedDownloadCount,
@@ -159,6 +163,7 @@ export class ModelSync implements Part {
     const pollFailure = await this.#attempt(() => this.#poll());
     const reportFailure = await this.#attempt(() => this.#putReportIfDue());
     const failure = pollFailure ?? reportFailure;
+    this.#failure = failure && { code: failure.code, message: describeError(failure) };
     if (failure === undefined) {
       if (this.#failedCount > 0) log.info({ tries: this.#failedCount }, "models can be looked for again");
       this.#failedCount = 0;

@@ -39,10 +39,11 @@ export interface PipelineSnapshot {
     readonly counters: Readonly<Record<string, number>>;
     readonly raisedAlerts: number;
   };
-  /** Which wish of the cloud is answered, and why one was refused. */
+  /** Which wish of the cloud is answered, why one was refused, and why none can be read at the moment. */
   readonly models: {
     readonly desiredRevision: number;
     readonly refusal: { readonly code: string; readonly message: string } | undefined;
+    readonly failure?: { readonly code: string; readonly message: string } | undefined;
     readonly refusedCount: number;
     readonly installedCount: number;
   };

@@ -48,7 +48,7 @@ function problemsOf(
   hoursLeft: number | undefined,
 ): readonly string[] {
   const { lastError } = sync;
-  const mustWait = lastError === undefined || recoveryOf(new PipelineError(lastError.code, "")) === "retry";
+  const mustWait = lastError === undefined || passes(lastError.code);
   const problems: readonly (readonly [boolean, string])[] = [
     ...ingest.map(({ name, problem }) => [problem !== undefined, `${name}: ${problem}`] as const),
     ...buffer.damages.map(
@@ -71,10 +71,18 @@ function problemsOf(
       inference.slot.state === "failed",
       inference.slot.state === "failed" ? `no model can score: ${inference.slot.reason}` : "",
     ],
+    // Known before the first batch is due; afterwards the uplink says it.
+    [
+      sync.lake !== "away" && models.failure !== undefined && !passes(models.failure.code),
+      `it cannot be asked which model is wanted: ${models.failure?.message}`,
+    ],
     [models.refusal !== undefined, `the model that is wanted was refused: ${models.refusal?.message}`],
   ];
   return problems.filter(([isSo]) => isSo).map(([, text]) => text);
 }
+
+/** Whether a failure goes away without anybody's doing. */
+const passes = (code: string): boolean => recoveryOf(new PipelineError(code, "")) === "retry";
 
 const usedBytes = (buffer: PipelineSnapshot["buffer"]): number => buffer.diskBytes + buffer.stateBytes;
 

@@ -1,3 +1,5 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
 import { systemClock } from "@sluice/shared/runtime/clock.ts";
 import { startObjectStore } from "@sluice/simulators/object-store/start.ts";
 import { expect, onTestFinished, test } from "vitest";
@@ -71,4 +73,14 @@ test("a lake that refuses the gateway's key is told by the health page at once, 
   expect(code).toBe(503);
   expect(problems.join()).toMatch(/the lake refuses what is sent: .*(key|credentials|signature)/i);
   expect(problems.join(), "no secret is shown").not.toContain("wrong");
+}, 30_000);
+
+test("a lake that is not there is told by the health page before the first reading comes", async () => {
+  const site = await Site.make({ lake: { kind: "folder", path: "missing/lake" } });
+  const gateway = await site.startGateway();
+  const status = await gateway.statusWhen("it is noticed", ({ healthy }) => !healthy);
+  expect(status.problems).toEqual([expect.stringMatching(/missing\/lake.*Make the folder/)]);
+  // Once somebody has made the folder, it works without a restart.
+  await mkdir(join(site.dir, "missing"));
+  await gateway.statusWhen("it is well again", ({ healthy }) => healthy);
 }, 30_000);
