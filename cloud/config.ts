@@ -91,6 +91,11 @@ export const cloudSettingsSchema = z.strictObject({
     .describe("The keys of the registry."),
   models: z
     .array(modelSettingsSchema)
+    .superRefine((models, context) => {
+      for (const [i, { name }] of models.entries())
+        if (models.findIndex((model) => model.name === name) < i)
+          context.addIssue({ code: "custom", path: [i, "name"], message: "is there twice" });
+    })
     .default([])
     .describe("The models that are trained.")
     .meta({ examples: [[SAMPLE_MODEL]] }),

@@ -3,7 +3,7 @@ import { canonicalJson } from "@sluice/shared/contract/canonical-json.ts";
 import type { Attempt } from "@sluice/shared/contract/attempt.ts";
 import { viewKey } from "@sluice/shared/contract/lake-key.ts";
 import type { Clock } from "@sluice/shared/runtime/clock.ts";
-import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
+import { describeError, PipelineError, recoveryOf } from "@sluice/shared/runtime/errors.ts";
 import type { Log } from "@sluice/shared/runtime/log.ts";
 import type { ObjectStore } from "@sluice/shared/store/object-store.ts";
 import { putAttempt, readAttempts } from "./attempts.ts";
@@ -71,19 +71,25 @@ export class Retraining {
   /** Looks whether the model is to be trained, and if so does it to the end. */
   async turn(signal: AbortSignal): Promise<void> {
     const { settings, lake, registry, clock, log } = this.#options;
-    const attempts = await this.attempts();
     const [champion, rows, labels] = await Promise.all([
       registry.alias("champion"),
       lake.vectorCount(this.#viewHash),
       lake.labelCount(),
     ]);
-    const input = { nowUs: clock.nowUs(), champion, last: attempts.at(-1), rows, labels };
-    const trigger = dueTrigger(settings.triggers, input);
+    const due = async (): Promise<Attempt["trigger"] | undefined> => {
+      const last = (await this.attempts()).at(-1);
+      return dueTrigger(settings.triggers, { nowUs: clock.nowUs(), champion, last, rows, labels });
+    };
+    let trigger = await due();
+    if (trigger !== undefined) {
+      this.#attempts = undefined; // Another service, or `train` by hand, may have done it meanwhile.
+      trigger = await due();
+    }
     if (trigger === undefined) {
       this.#doing(
         champion === undefined ? `waiting for vectors: ${rows} of ${settings.triggers.firstRows}` : "waiting",
       );
-      await this.#rollOutToNewcomers(champion);
+      await this.#rollOutToThoseWithout(champion);
       return;
     }
     log.info({ model: this.model, trigger, rows, labels }, "training begins");
@@ -107,7 +113,9 @@ export class Retraining {
     const attempts = await this.attempts();
     const cutoffUs = clock.nowUs();
     const outcome = await this.#attempt(cutoffUs, run.signal).catch((error: unknown) => {
-      if (!(error instanceof PipelineError) || run.signal.aborted) throw error;
+      // A lake that is away says nothing of the model: the trigger stays due.
+      if (!(error instanceof PipelineError) || recoveryOf(error) === "retry" || run.signal.aborted)
+        throw error;
       return { decision: "failed" as const, reasons: [describeError(error)], table: "" };
     });
     const attempt: Attempt = {
@@ -203,15 +211,26 @@ export class Retraining {
     await rollOut({ store, gateways, model: this.model, version, reason, clock });
   }
 
-  /** A gateway that has reported and has no wish yet gets the champion. */
-  async #rollOutToNewcomers(champion: number | undefined): Promise<void> {
+  /**
+   * A gateway that has reported and has no wish yet gets the champion; so does one that is to run another version of
+   * this model, as a run leaves it that dies between naming its champion and rolling it out.
+   */
+  async #rollOutToThoseWithout(champion: number | undefined): Promise<void> {
     const { store, clock } = this.#options;
     if (champion === undefined) return;
     const gateways = (await fleetState(store))
-      .filter((row) => row.desired === undefined)
+      .filter(({ desired }) => desired === undefined || desired.startsWith(`${this.model} `))
+      .filter(({ desired }) => desired !== `${this.model} ${champion}`)
       .map((row) => row.gateway);
     if (gateways.length === 0) return;
-    await rollOut({ store, gateways, model: this.model, version: champion, reason: "new gateway", clock });
+    await rollOut({
+      store,
+      gateways,
+      model: this.model,
+      version: champion,
+      reason: "not on the champion",
+      clock,
+    });
   }
 
   #doing(activity: string, progress?: number): void {

@@ -13,7 +13,7 @@ import { readKeys } from "./registry/keys.ts";
 import { Registry } from "./registry/registry.ts";
 import { Retraining } from "./retrain.ts";
 import { fleetState } from "./rollout/rollout.ts";
-import type { CloudStatus, ModelStatus } from "./status/cloud-status.ts";
+import type { CloudStatus, LakeStatus, ModelStatus } from "./status/cloud-status.ts";
 import { StatusServer } from "./status/status-server.ts";
 
 export interface Outside {
@@ -50,13 +50,16 @@ export async function openLake(settings: CloudSettings, { clock, random, log }: 
 const BACKOFF = { baseMs: 1_000, maxMs: 60_000 };
 const STOP_DEADLINE_MS = 20_000;
 
-/** The service: two loops over the lake, one that commits and one that learns, and the page that tells of them. */
+/** The service: loops over the lake, one that commits and one for each model, and the page that tells of them. */
 export class CloudService {
   readonly #outside: Outside;
   readonly #opened: Opened;
   readonly #status: StatusServer;
   readonly #lifecycle: Lifecycle;
+  readonly #startedAtUs: number;
   readonly #problems = new Map<string, string>();
+  /** What was seen of the lake last: shown while it is away. */
+  #seen: LakeStatus = { tables: [], models: [], gateways: [] };
   #lastCommitAtUs: number | undefined;
 
   constructor(
@@ -66,16 +69,20 @@ export class CloudService {
   ) {
     this.#opened = opened;
     this.#outside = outside;
+    this.#startedAtUs = outside.clock.monotonicUs();
     this.#status = new StatusServer(settings.status, () => this.snapshot());
     const { lake, retrainings } = opened;
     const commit = this.#loop("committer", settings.tables.commitIntervalMs, outside.failed, async () => {
       const report = await lake.commitLanding();
       if (report.rows > 0) this.#lastCommitAtUs = outside.clock.nowUs();
     });
-    const learn = this.#loop("learning", settings.loopIntervalMs, outside.failed, async (signal) => {
-      for (const retraining of retrainings) await retraining.turn(signal);
-    });
-    this.#lifecycle = new Lifecycle([this.#status, commit, learn], outside.clock, outside.log);
+    // One for each model, so that one model's trouble holds up no other.
+    const learning = retrainings.map((retraining) =>
+      this.#loop(`learning ${retraining.model}`, settings.loopIntervalMs, outside.failed, (signal) =>
+        retraining.turn(signal),
+      ),
+    );
+    this.#lifecycle = new Lifecycle([this.#status, commit, ...learning], outside.clock, outside.log);
   }
 
   async start(): Promise<void> {
@@ -135,7 +142,26 @@ export class CloudService {
     };
   }
 
+  /** How the service is. While the lake cannot be read, what was seen of it last, and the reason as a problem. */
   async snapshot(): Promise<CloudStatus> {
+    const problems = [...this.#problems].map(([loop, problem]) => `${loop}: ${problem}`);
+    try {
+      this.#seen = await this.#look();
+    } catch (error) {
+      if (!(error instanceof PipelineError)) throw error;
+      problems.push(`status: ${describeError(error)}`);
+    }
+    return {
+      softwareVersion: SOFTWARE_VERSION,
+      healthy: problems.length === 0,
+      problems,
+      uptimeS: Math.floor((this.#outside.clock.monotonicUs() - this.#startedAtUs) / 1_000_000),
+      lastCommitAt: this.#lastCommitAtUs === undefined ? undefined : isoTime(this.#lastCommitAtUs),
+      ...this.#seen,
+    };
+  }
+
+  async #look(): Promise<LakeStatus> {
     const { lake, store, retrainings } = this.#opened;
     const [tables, fleet, models] = await Promise.all([
       lake.tables(),
@@ -143,11 +169,6 @@ export class CloudService {
       Promise.all(retrainings.map((retraining) => this.#modelStatus(retraining))),
     ]);
     return {
-      softwareVersion: SOFTWARE_VERSION,
-      healthy: this.#problems.size === 0,
-      problems: [...this.#problems].map(([loop, problem]) => `${loop}: ${problem}`),
-      uptimeS: Math.floor(this.#outside.clock.monotonicUs() / 1_000_000),
-      lastCommitAt: this.#lastCommitAtUs === undefined ? undefined : isoTime(this.#lastCommitAtUs),
       tables,
       models,
       gateways: fleet.map((row) => ({

@@ -38,15 +38,19 @@ export interface GatewayRow {
   readonly refusal: string | undefined;
 }
 
+/** What the lake says of itself. */
+export interface LakeStatus {
+  readonly tables: readonly TableStatus[];
+  readonly models: readonly ModelStatus[];
+  readonly gateways: readonly GatewayRow[];
+}
+
 /** What `/status` says of the cloud service, as JSON. Times are ISO 8601. */
-export interface CloudStatus {
+export interface CloudStatus extends LakeStatus {
   readonly softwareVersion: string;
   readonly healthy: boolean;
   /** Why it is not healthy, in words. */
   readonly problems: readonly string[];
   readonly uptimeS: number;
   readonly lastCommitAt: string | undefined;
-  readonly tables: readonly TableStatus[];
-  readonly models: readonly ModelStatus[];
-  readonly gateways: readonly GatewayRow[];
 }
