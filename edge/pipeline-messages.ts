@@ -7,6 +7,8 @@ export interface Failure {
   readonly code: string;
   readonly message: string;
   readonly hint: string | undefined;
+  /** The cause's message. */
+  readonly cause: string | undefined;
 }
 
 export type ToWorker =
@@ -25,18 +27,21 @@ export type FromWorker =
   | { readonly kind: "stopped" };
 
 export function toFailure(error: unknown): Failure {
-  if (error instanceof PipelineError) return { code: error.code, message: error.message, hint: error.hint };
+  if (error instanceof PipelineError) {
+    const cause = error.cause instanceof Error ? error.cause.message : undefined;
+    return { code: error.code, message: error.message, hint: error.hint, cause };
+  }
   return {
     code: "internal",
     message: error instanceof Error ? (error.stack ?? error.message) : String(error),
     hint: undefined,
+    cause: undefined,
   };
 }
 
-export function fromFailure(failure: Failure): PipelineError {
-  return new PipelineError(
-    failure.code,
-    failure.message,
-    failure.hint === undefined ? {} : { hint: failure.hint },
-  );
+export function fromFailure({ code, message, hint, cause }: Failure): PipelineError {
+  return new PipelineError(code, message, {
+    ...(hint === undefined ? {} : { hint }),
+    ...(cause === undefined ? {} : { cause: new Error(cause) }),
+  });
 }

@@ -58,6 +58,7 @@ export class PipelineThread implements Part {
     worker.on("error", (error) => this.#fail(error instanceof Error ? error : new Error(String(error))));
     worker.on("exit", (code) => {
       if (!this.#stopping) this.#fail(new Error(`the pipeline's thread ended with code ${code}`));
+      this.#worker = undefined; // A stop has nobody left to wait for.
       this.#stopped?.resolve();
     });
     await new Promise<string>((resolve, reject) => {
