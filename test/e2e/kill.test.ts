@@ -2,7 +2,7 @@ import { systemClock } from "@sluice/shared/runtime/clock.ts";
 import { seededRandom } from "@sluice/shared/runtime/random.ts";
 import { startObjectStore } from "@sluice/simulators/object-store/start.ts";
 import { expect, onTestFinished, test } from "vitest";
-import { until } from "./programs.ts";
+import { type RunningCloud, until } from "./programs.ts";
 import { connectPublisher, COUNT_NUMBERED, countedOnce, numbered, publishAll, s3Lake, Site } from "./site.ts";
 
 const READINGS = 20_000;
@@ -29,19 +29,22 @@ test.each([
     const site = await openSite(lake);
     const random = seededRandom(seed);
     let [gateway, cloud] = await Promise.all([site.startGateway(), site.startCloud()]);
+    let nextCloud: Promise<RunningCloud> | undefined;
     const publisher = await connectPublisher(gateway);
     const published = publishAll(publisher, numbered(0, READINGS, startMs()));
     for (const part of [0, 1, 2]) {
-      const killAt = Math.floor((READINGS / 4) * (part + random.next())) + 1;
+      // Counted from the newest acknowledgement on, so that the publisher has come back before each kill.
+      const killAt = publisher.stats().acknowledged + 1 + random.int(READINGS / 8);
       await until(`${killAt} acknowledgements`, () =>
         publisher.stats().acknowledged >= killAt ? true : undefined,
       );
-      await gateway.kill();
+      await Promise.all([gateway.kill(), part === 1 ? cloud.kill() : undefined]);
+      expect(publisher.stats().acknowledged, "it was killed in the middle").toBeLessThan(READINGS);
+      // Not awaited here: the publisher would be through before the next kill.
+      if (part === 1) nextCloud = site.startCloud();
       gateway = await site.startGateway();
-      if (part !== 1) continue;
-      await cloud.kill();
-      cloud = await site.startCloud();
     }
+    cloud = (await nextCloud) ?? cloud;
     await published;
     const status = await gateway.drained();
     expect(await cloud.stop()).toMatchObject({ code: 0 });
