@@ -1,5 +1,9 @@
 import { join } from "node:path";
+import { viewHash } from "@sluice/shared/codec/hash.ts";
 import { encodeLanding } from "@sluice/shared/codec/landing.ts";
+import { canonicalJson } from "@sluice/shared/contract/canonical-json.ts";
+import type { FeatureView } from "@sluice/shared/contract/feature-view.ts";
+import { viewKey } from "@sluice/shared/contract/lake-key.ts";
 import type { Clock } from "@sluice/shared/runtime/clock.ts";
 import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { Lifecycle } from "@sluice/shared/runtime/lifecycle.ts";
@@ -88,7 +92,10 @@ export class PipelineHost {
       store,
       pending: this.#state,
       encode: encodeLanding,
-      prove: () => probeStore(store),
+      prove: async () => {
+        await probeStore(store);
+        await publishViews(store, settings.features.views);
+      },
       clock,
       random,
       log,
@@ -231,6 +238,14 @@ export class PipelineHost {
       sync: this.#uplink.stats(),
     };
   }
+}
+
+/** Puts the views of the settings where whoever reads the lake finds the names behind a hash. */
+async function publishViews(store: ObjectStore, views: readonly FeatureView[]): Promise<void> {
+  for (const view of views)
+    await store.put(viewKey(viewHash(view)), new TextEncoder().encode(canonicalJson(view)), {
+      ifAbsent: true,
+    });
 }
 
 /** A slot as it crosses between threads, which do not share error classes. */
