@@ -5,7 +5,8 @@ const DEVICES = 100;
 
 /** Readings of one metric from many devices, in order of time, a walk quantised as a sensor would. */
 export function readings(readingCount: number, firstOffset = 0): ReadingBlock {
-  const random = seededRandom(7);
+  // Other values for other offsets: a file of repeated values would compress as no real one does.
+  const random = seededRandom(7 + firstOffset);
   const values = new Float64Array(DEVICES);
   const at = (fill: (i: number) => number): Float64Array =>
     Float64Array.from({ length: readingCount }, (_, i) => fill(i));
