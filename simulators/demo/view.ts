@@ -58,13 +58,18 @@ const GIVES_WAY = ["places", "pumps", "steps"] as const;
 
 function fit(full: Blocks, shorter: Partial<Blocks>, rowsMax: number): readonly string[] {
   let blocks = full;
-  const linesOf = (): readonly string[] => Object.values(blocks).flat();
+  const linesOf = (some: Blocks): readonly string[] => Object.values(some).flat();
   for (const name of GIVES_WAY)
-    if (linesOf().length > rowsMax) blocks = { ...blocks, [name]: shorter[name] ?? [] };
-  const excess = linesOf().length - rowsMax;
+    if (linesOf(blocks).length > rowsMax) blocks = { ...blocks, [name]: shorter[name] ?? [] };
+  // A large block that gave way may have made room for a small one again.
+  for (const name of GIVES_WAY.toReversed()) {
+    const restored = { ...blocks, [name]: full[name] };
+    if (linesOf(restored).length <= rowsMax) blocks = restored;
+  }
+  const excess = linesOf(blocks).length - rowsMax;
   if (excess > 0)
     blocks = { ...blocks, verdict: blocks.verdict.slice(0, Math.max(0, blocks.verdict.length - excess)) };
-  return linesOf().slice(0, rowsMax);
+  return linesOf(blocks).slice(0, rowsMax);
 }
 
 function gatewayLines({ gateway }: Observation): string[] {
