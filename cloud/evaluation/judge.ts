@@ -90,7 +90,7 @@ function improvement(
     const gain = ((candidate.numbers.rates[rate] ?? 0) - (champion.numbers.rates[rate] ?? 0)) * sign;
     if (gain <= 0) continue;
     const range = differenceOf(candidate, champion, { rate, confidence });
-    const said = `Better in ${name} by ${percent(gain)} (difference ${percentRange(range)})`;
+    const said = `Better in ${name} by ${percent(gain)} (interval of the difference: ${percentRange(range)})`;
     if (range !== undefined && (sign === 1 ? range.low > 0 : range.high < 0))
       return { outcome: "promote", reason: `${said}.` };
     unsure ??= `${said}, but too few independent windows say so: it may be chance.`;

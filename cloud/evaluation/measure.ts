@@ -72,8 +72,9 @@ export function measure(
       ? undefined
       : falseAlarmRate?.map((falseAlarms, i) => 1 - (falseAlarms + (missedAlarmRate[i] ?? 0)) / 2);
   const samples = { falseAlarmRate, missedAlarmRate, balancedAccuracy };
+  // Where every draw gives the same share (no alarm at all, say), drawing again cannot tell how sure it is.
   const interval = (sample: Float64Array | undefined): Interval | undefined =>
-    sample === undefined ? undefined : intervalOf(sample, confidence);
+    sample === undefined || new Set(sample).size === 1 ? undefined : intervalOf(sample, confidence);
   const numbers = {
     threshold,
     confusion,

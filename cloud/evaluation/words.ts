@@ -3,4 +3,4 @@ export const percent = (share: number | undefined): string =>
   share === undefined ? "none" : `${(share * 100).toFixed(1)} %`;
 
 export const percentRange = (range: { readonly low: number; readonly high: number } | undefined): string =>
-  range === undefined ? "interval unknown" : `${percent(range.low)} to ${percent(range.high)}`;
+  range === undefined ? "unknown" : `${percent(range.low)} to ${percent(range.high)}`;

@@ -178,7 +178,7 @@ test("a fault too short for independent blocks gives no interval, and a gain on 
   });
   expect(verdict.outcome).toBe("cannot_tell");
   expect(verdict.judgements[0]?.numbers?.intervals.missedAlarmRate).toBeUndefined();
-  expect(verdict.reasons.at(-1)).toMatch(/interval unknown/);
+  expect(verdict.reasons.at(-1)).toMatch(/interval of the difference: unknown/);
 });
 
 test("a champion that does not load, does not score or reads another view leaves the decision to a person", () => {
