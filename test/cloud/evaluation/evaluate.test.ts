@@ -108,7 +108,7 @@ test("a candidate that misses less than the champion beyond chance is promoted",
   });
   expect(verdict.outcome).toBe("promote");
   expect(verdict.reasons.at(-1)).toMatch(
-    /^Better in missed alarms by 4\d\.\d % \(difference -\d+\.\d % to -\d+\.\d %\)\.$/,
+    /^Better in missed alarms by 4\d\.\d % \(interval of the difference: -\d+\.\d % to -\d+\.\d %\)\.$/,
   );
   expect(verdict.champion).toMatchObject({ state: "ready", name: "pump_health version 3" });
 });
