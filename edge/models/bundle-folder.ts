@@ -1,10 +1,11 @@
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { BundleFiles } from "@sluice/shared/codec/bundle-codec.ts";
 import { BUNDLE_FILES } from "@sluice/shared/contract/bundle.ts";
 import { type ModelVersion, modelVersionSchema } from "@sluice/shared/contract/fleet.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { newUuid } from "@sluice/shared/runtime/random.ts";
+import { syncFolder, writeSynced } from "@sluice/shared/runtime/synced-file.ts";
 
 /** A bundle on disk: `folder` is its folder's name, `sinceUs` when it was loaded first. */
 export interface StoredBundle extends ModelVersion {
@@ -142,26 +143,6 @@ function parseStored(value: unknown): StoredBundle | undefined {
 }
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
-
-async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
-  const file = await open(path, "wx");
-  try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-/** Makes names in a folder durable, not only what they name (fsync(2)). */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
-}
 
 const isMissing = (error: unknown): boolean =>
   error instanceof Error && "code" in error && error.code === "ENOENT";

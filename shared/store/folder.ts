@@ -18,6 +18,7 @@ import { errnoOf, fileError } from "./folder-errors.ts";
 import { listFolder } from "./folder-list.ts";
 import { checkKey, checkMetadata, checkPrefix, invalidKey, RESERVED_LEVEL } from "./key.ts";
 import type { GetOptions, GetResult, ObjectInfo, ObjectStore, PutOptions } from "./object-store.ts";
+import { syncFolder, writeSynced } from "../runtime/synced-file.ts";
 
 /** How old a temporary file must be before it counts as left by a killed writer: longer than any put takes. */
 const LEFTOVER_AGE_MS = 3_600_000;
@@ -296,25 +297,6 @@ function parseJson(text: string, path: string): unknown {
       cause,
       hint: "Restore it from a copy of the lake, or remove it and with it the object's metadata.",
     });
-  }
-}
-
-async function writeSynced(path: string, body: Uint8Array): Promise<void> {
-  const file = await open(path, "wx");
-  try {
-    await file.writeFile(body);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }
 
