@@ -1,3 +1,4 @@
+import type { OutgoingMessage } from "@sluice/shared/contract/message.ts";
 import { alertTopic, predictionTopic } from "@sluice/shared/contract/topic.ts";
 import type { Clock } from "@sluice/shared/runtime/clock.ts";
 import { Lifecycle, type Part } from "@sluice/shared/runtime/lifecycle.ts";
@@ -144,21 +145,24 @@ export class Gateway {
     };
   }
 
-  #publish({ predictions, alerts }: Announcement): void {
+  #publish({ predictions, alerts, requests }: Announcement): void {
     const { settings, log } = this.#options;
+    const spoken = (topic: string, body: object): OutgoingMessage => ({
+      topic,
+      payload: JSON.stringify(body),
+      qos: 1,
+      retain: false,
+    });
     const messages = [
-      ...predictions.map((prediction) => ({
-        topic: predictionTopic(settings.gateway, prediction.device),
-        body: prediction as object,
-      })),
-      ...alerts.map((alert) => ({
-        topic: alertTopic(settings.gateway, alert.device),
-        body: alert as object,
-      })),
+      ...predictions.map((prediction) =>
+        spoken(predictionTopic(settings.gateway, prediction.device), prediction),
+      ),
+      ...alerts.map((alert) => spoken(alertTopic(settings.gateway, alert.device), alert)),
+      ...requests,
     ];
     for (const source of this.#sources)
-      for (const { topic, body } of messages)
-        source.publish(topic, JSON.stringify(body), { qos: 1, retain: false }).catch((error: unknown) => {
+      for (const { topic, payload, qos, retain } of messages)
+        source.publish(topic, payload, { qos, retain }).catch((error: unknown) => {
           // The prediction is on disk and goes to the lake; only its announcement here is late.
           log.warn({ topic, error: String(error) }, "an announcement could not be published");
         });

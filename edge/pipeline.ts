@@ -1,11 +1,12 @@
 import { encodeChunk, rowCount } from "@sluice/shared/codec/row-chunk.ts";
 import type { Alert } from "@sluice/shared/contract/alert.ts";
 import type { Bundle } from "@sluice/shared/contract/bundle.ts";
-import type { RawMessage } from "@sluice/shared/contract/message.ts";
+import type { GatewayEvent } from "@sluice/shared/contract/event.ts";
+import type { OutgoingMessage, RawMessage } from "@sluice/shared/contract/message.ts";
 import type { FeatureView } from "@sluice/shared/contract/feature-view.ts";
 import type { Prediction } from "@sluice/shared/contract/prediction.ts";
 import type { StreamRows } from "@sluice/shared/contract/rows.ts";
-import { STREAMS, type Stream } from "@sluice/shared/contract/stream.ts";
+import { isNumbered, STREAMS, type Stream } from "@sluice/shared/contract/stream.ts";
 import type { StoredVector } from "@sluice/shared/contract/vector.ts";
 import type { Clock } from "@sluice/shared/runtime/clock.ts";
 import type { SegmentLog } from "./buffer/segment-log.ts";
@@ -13,11 +14,14 @@ import type { AppendedRows, StateStore } from "./buffer/state-store.ts";
 import type { Decoder } from "./decode/decoder.ts";
 import { FeatureStage } from "./features/feature-stage.ts";
 import type { InferenceStage } from "./inference/inference-stage.ts";
+import { decodeCheckpoint, encodeCheckpoint } from "./pipeline-checkpoint.ts";
 
 /** What a step made that the world should hear of, once the step is on disk. */
 export interface Announcement {
   readonly predictions: readonly Prediction[];
   readonly alerts: readonly Alert[];
+  /** What devices are asked for. */
+  readonly requests: readonly OutgoingMessage[];
 }
 
 export interface PipelineOptions {
@@ -69,8 +73,12 @@ export class Pipeline {
     this.#options = options;
     const { state, clock, inference } = options;
     const checkpoint = state.checkpoint();
-    this.#features =
-      checkpoint === undefined ? new FeatureStage([], 0) : FeatureStage.restore(checkpoint.bytes);
+    if (checkpoint === undefined) this.#features = new FeatureStage([], 0);
+    else {
+      const { decoder, features } = decodeCheckpoint(checkpoint.bytes);
+      options.decoder.restore(decoder);
+      this.#features = FeatureStage.restore(features);
+    }
     this.#replay((checkpoint?.throughOffset ?? -1) + 1);
     const alerts = state.meta(INFERENCE_STATE);
     if (alerts !== undefined) inference.restore(alerts);
@@ -124,12 +132,15 @@ export class Pipeline {
       .process(decoded.readings)
       .map((vector, i) => ({ ...vector, seq: firstSeq + i }));
     const { predictions, alerts } = inference.score(vectors, state.nextSeq("predictions"), clock.nowUs());
+    const firstEvent = state.nextSeq("events");
+    const events: GatewayEvent[] = decoded.events.map((event, i) => ({ ...event, seq: firstEvent + i }));
     const rows: StreamRows = {
       readings: decoded.readings,
       features: vectors,
       predictions,
       labels: decoded.labels,
       quarantine: decoded.quarantine,
+      events,
     };
     const fromOffset = messages[0]?.offset ?? from;
     return {
@@ -141,7 +152,7 @@ export class Pipeline {
         alerts: alerts.length,
         lost: through - from + 1 - messages.length,
       },
-      announcement: { predictions, alerts },
+      announcement: { predictions, alerts, requests: decoded.requests },
     };
   }
 
@@ -159,11 +170,11 @@ export class Pipeline {
       appended,
       counters,
       meta: { [INFERENCE_STATE]: inference.state() },
-      ...(isDue ? { checkpoint: this.#features.checkpoint() } : {}),
+      ...(isDue ? { checkpoint: this.#checkpointBytes() } : {}),
     });
     this.#uncommitted = undefined;
     if (isDue) this.#checkpointed();
-    if (announcement.predictions.length > 0) announce(announcement); // Durable since the commit.
+    if (announcement.predictions.length + announcement.requests.length > 0) announce(announcement); // Durable since the commit.
   }
 
   /** Writes feature state to disk now: before a stop, and when the set of views has changed. */
@@ -174,9 +185,17 @@ export class Pipeline {
       throughOffset: state.decodedThrough,
       appended: [],
       counters: {},
-      checkpoint: this.#features.checkpoint(),
+      checkpoint: this.#checkpointBytes(),
     });
     this.#checkpointed();
+  }
+
+  /** What the stages remember, at the offset that the state is committed through. */
+  #checkpointBytes(): Uint8Array {
+    return encodeCheckpoint({
+      decoder: this.#options.decoder.state(),
+      features: this.#features.checkpoint(),
+    });
   }
 
   #checkpointed(): void {
@@ -221,8 +240,7 @@ function appended<S extends Stream>(stream: S, rows: StreamRows, fromOffset: num
   const own = rows[stream];
   const count = rowCount(own);
   if (count === 0) return [];
-  const seqs =
-    stream === "features" ? rows.features : stream === "predictions" ? rows.predictions : undefined;
+  const seqs = isNumbered(stream) ? rows[stream] : undefined;
   const from = seqs?.[0]?.seq ?? fromOffset;
   const to = seqs?.at(-1)?.seq ?? throughOffset;
   return [{ stream, from, to, rows: count, chunk: encodeChunk(stream, own) }];

@@ -76,6 +76,7 @@ export class Lake {
       predictions: logOf("predictions"),
       labels: logOf("labels"),
       quarantine: logOf("quarantine"),
+      events: logOf("events"),
     };
     const { commitBytesMax, landingGraceMs, memoryLimitMb, cacheDir, cacheBytesMax } = settings;
     const committer = new Committer({ store, logs, commitBytesMax, landingGraceMs, clock, log });

@@ -1,6 +1,6 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { STREAMS, type Stream } from "@sluice/shared/contract/stream.ts";
+import { isNumbered, type NumberedStream, STREAMS, type Stream } from "@sluice/shared/contract/stream.ts";
 import { assert, present } from "@sluice/shared/runtime/assert.ts";
 import type { Clock } from "@sluice/shared/runtime/clock.ts";
 import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
@@ -162,7 +162,7 @@ export class StateStore {
       );
       for (const { stream, from, to, rows, chunk } of step.appended) {
         insert.run(stream, from, to, rows, this.#clock.nowUs(), chunk);
-        if (stream === "features" || stream === "predictions") this.#setMark(`seq.${stream}`, to + 1);
+        if (isNumbered(stream)) this.#setMark(`seq.${stream}`, to + 1);
       }
       const count = this.#file.prepare("INSERT OR REPLACE INTO counter VALUES (?, ?)");
       for (const [name, increment] of Object.entries(step.counters)) {
@@ -195,7 +195,7 @@ export class StateStore {
   }
 
   /** The number of the next row of a stream that numbers its own rows. */
-  nextSeq(stream: "features" | "predictions"): number {
+  nextSeq(stream: NumberedStream): number {
     return this.#number(`seq.${stream}`, 0);
   }
 

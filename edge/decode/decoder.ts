@@ -1,13 +1,15 @@
 import type { ValueSink } from "@sluice/shared/codec/payload/payload-decoder.ts";
 import type { DeviceContract } from "@sluice/shared/contract/device-contract.ts";
+import type { Json } from "@sluice/shared/contract/canonical-json.ts";
+import type { NewEvent } from "@sluice/shared/contract/event.ts";
 import type { Label } from "@sluice/shared/contract/label.ts";
-import type { RawMessage } from "@sluice/shared/contract/message.ts";
+import type { OutgoingMessage, RawMessage } from "@sluice/shared/contract/message.ts";
 import type { QuarantineReason, QuarantineRow } from "@sluice/shared/contract/quarantine.ts";
 import type { ReadingBlock } from "@sluice/shared/contract/reading.ts";
 import { LABEL_TOPIC } from "@sluice/shared/contract/topic.ts";
 import { isoTime } from "@sluice/shared/runtime/clock.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
-import { type Destination, Devices } from "./devices.ts";
+import { type Destination, type Device, Devices } from "./devices.ts";
 import { decodeLabel } from "./label.ts";
 import { QuarantineLog } from "./quarantine-log.ts";
 import { ReadingColumns } from "./reading-columns.ts";
@@ -33,15 +35,25 @@ export interface Decoded {
   readonly readings: ReadingBlock;
   readonly quarantine: QuarantineRow[];
   readonly labels: Label[];
+  readonly events: NewEvent[];
+  /** What is to be said to devices: published once, at most once. */
+  readonly requests: OutgoingMessage[];
   /** What was decoded: messages, readings, labels, ignored, quarantined, and "quarantine.<reason>" for each reason met. */
   readonly counters: Record<string, number>;
+}
+
+/** What a decoder remembers, as JSON. */
+export interface DecoderState {
+  /** The memories of payload decoders, by the topic filter of their route. */
+  readonly payloads: Readonly<Record<string, Json>>;
 }
 
 /**
  * Raw messages → valid readings and labels, or quarantine.
  *
- * The answer follows from the messages and the settings alone: the clock is the messages' arrival time, and cutting
- * the messages into other calls changes nothing. Each value of a message is good or bad by itself and its `index` is
+ * The answer follows from the messages, in their order, and the settings alone: the clock is the messages' arrival
+ * time, and cutting the messages into other calls changes nothing. What it remembers of earlier messages is its
+ * state, which goes into the checkpoint. Each value of a message is good or bad by itself and its `index` is
  * its place among all values of the message; a record whose time is bad is refused as a whole; a payload that is not
  * of its format gives one row and no reading. A message that gives nothing at all is quarantined, never passed over,
  * unless the settings say that its topic is to be ignored: then it is counted.
@@ -64,7 +76,12 @@ export class Decoder {
       );
     this.#devices = new Devices(new Router(routes, ignoredTopics), contracts);
     this.#limits = limits;
-    this.#values = new MessageValues(this.#columns, this.#quarantine, limits);
+    this.#values = new MessageValues({
+      devices: this.#devices,
+      columns: this.#columns,
+      quarantine: this.#quarantine,
+      limits,
+    });
   }
 
   decode(messages: readonly RawMessage[]): Decoded {
@@ -90,7 +107,17 @@ export class Decoder {
       counters[`quarantine.${reason}`] = count;
       counters["quarantined"] = (counters["quarantined"] ?? 0) + count;
     }
-    return { readings, quarantine: rows, labels, counters };
+    return { readings, quarantine: rows, labels, counters, ...this.#values.finish() };
+  }
+
+  /** What it remembers of the messages so far, to be carried over a restart. */
+  state(): DecoderState {
+    return { payloads: this.#devices.memories() };
+  }
+
+  /** Goes on from a state; what the settings no longer know of is forgotten. */
+  restore(state: DecoderState): void {
+    this.#devices.restoreMemories(state.payloads);
   }
 
   #decodeLabel(message: RawMessage, labels: Label[]): Refusal | undefined {
@@ -110,7 +137,11 @@ export class Decoder {
     const before = this.#columns.count;
     try {
       this.#values.begin(message, destination);
-      destination.route.payload.decode(message.payload, this.#values, destination.metric);
+      destination.route.payload.decode(message.payload, this.#values, {
+        topic: message.topic,
+        metric: destination.metric,
+        receivedAtUs: message.receivedAtUs,
+      });
     } catch (error) {
       if (!(error instanceof PipelineError) || error.code !== "payload.malformed") throw error;
       this.#columns.cutTo(before);
@@ -132,20 +163,34 @@ export class Decoder {
   }
 }
 
+interface ValueParts {
+  readonly devices: Devices;
+  readonly columns: ReadingColumns;
+  readonly quarantine: QuarantineLog;
+  readonly limits: DecodeLimits;
+}
+
 /** Takes the values of one message at a time and sorts good from bad. */
 class MessageValues implements ValueSink {
+  readonly #devices: Devices;
   readonly #columns: ReadingColumns;
   readonly #quarantine: QuarantineLog;
   readonly #limits: DecodeLimits;
   #destination: Destination | undefined;
+  /** The device of the record at hand. */
+  #device: Device | undefined;
+  #offset = 0;
   #receivedAtUs = 0;
+  #events: NewEvent[] = [];
+  #requests: OutgoingMessage[] = [];
   #measuredAtUs: number | undefined;
   #recordRefused = false;
   /** Counts messages, so that a metric can remember in which it was seen last. */
   #message = 0;
   #nextIndex = 0;
 
-  constructor(columns: ReadingColumns, quarantine: QuarantineLog, limits: DecodeLimits) {
+  constructor({ devices, columns, quarantine, limits }: ValueParts) {
+    this.#devices = devices;
     this.#columns = columns;
     this.#quarantine = quarantine;
     this.#limits = limits;
@@ -154,14 +199,21 @@ class MessageValues implements ValueSink {
   begin(message: RawMessage, destination: Destination): void {
     this.#columns.message(message.offset, message.receivedAtUs);
     this.#destination = destination;
+    this.#device = destination.device;
+    this.#offset = message.offset;
     this.#receivedAtUs = message.receivedAtUs;
     this.#message += 1;
     this.#nextIndex = 0;
   }
 
-  record(measuredAtUs: number | undefined): void {
+  record(measuredAtUs: number | undefined, device?: string): void {
     this.#measuredAtUs = measuredAtUs;
     this.#recordRefused = false;
+    if (device !== undefined && this.#destination !== undefined) {
+      const found = this.#devices.device(this.#destination.route, device);
+      if ("reason" in found) return this.refuse(found.reason, found.detail);
+      this.#device = found;
+    }
     if (measuredAtUs === undefined) return;
     const { futureSkewMs, pastMaxMs } = this.#limits;
     const aheadUs = measuredAtUs - this.#receivedAtUs;
@@ -179,7 +231,7 @@ class MessageValues implements ValueSink {
   value(metric: string, value: unknown): void {
     const index = this.#nextIndex;
     this.#nextIndex = index + 1;
-    const entry = this.#destination?.device.metric(metric);
+    const entry = this.#device?.metric(metric);
     if (entry === undefined) return;
     entry.seenIn = this.#message;
     if (this.#recordRefused) return;
@@ -189,6 +241,23 @@ class MessageValues implements ValueSink {
     } else if (typeof value === "number" && value >= accepted.rule.min && value <= accepted.rule.max)
       this.#columns.add(accepted.slot, index, this.#measuredAtUs, value);
     else this.#quarantine.refuse(index, explainValue(value, accepted.rule));
+  }
+
+  event(event: Omit<NewEvent, "atUs" | "offsets">): void {
+    const offsets = { from: this.#offset, through: this.#offset };
+    this.#events.push({ ...event, atUs: this.#receivedAtUs, offsets });
+  }
+
+  request(message: OutgoingMessage): void {
+    this.#requests.push(message);
+  }
+
+  /** What is to be told since the last time. */
+  finish(): { readonly events: NewEvent[]; readonly requests: OutgoingMessage[] } {
+    const finished = { events: this.#events, requests: this.#requests };
+    this.#events = [];
+    this.#requests = [];
+    return finished;
   }
 
   /** Looks for what should have been in the message. */
@@ -208,8 +277,8 @@ class MessageValues implements ValueSink {
 
   /** A topic that names the metric carries one by design; what else the contract requires comes in other messages. */
   #missing(): readonly string[] {
-    if (this.#destination === undefined || this.#destination.metric !== undefined) return [];
-    const { device } = this.#destination;
+    const device = this.#destination?.device;
+    if (device === undefined || this.#destination?.metric !== undefined) return [];
     return device.required.filter((name) => device.metric(name).seenIn !== this.#message);
   }
 

@@ -1,4 +1,5 @@
 import { showValue } from "@sluice/shared/codec/payload/payload-decoder.ts";
+import type { Json } from "@sluice/shared/contract/canonical-json.ts";
 import type { DeviceContract } from "@sluice/shared/contract/device-contract.ts";
 import { deviceIdSchema } from "@sluice/shared/contract/ids.ts";
 import type { SeriesSlot } from "./reading-columns.ts";
@@ -66,7 +67,8 @@ export class Device {
 /** Where the messages of a topic go. */
 export interface Destination {
   readonly route: Route;
-  readonly device: Device;
+  /** Undefined where the payload names the device of each record. */
+  readonly device: Device | undefined;
   readonly metric: string | undefined;
 }
 
@@ -87,10 +89,7 @@ export class Devices {
   }
 
   #remember(topic: string): Destination | Refusal | "ignored" {
-    if (this.#topics.size >= TOPICS_MAX) {
-      this.#topics.clear();
-      this.#devices.clear();
-    }
+    if (this.#topics.size >= TOPICS_MAX) this.#forget();
     const found = this.#look(topic);
     this.#topics.set(topic, found);
     return found;
@@ -102,18 +101,47 @@ export class Devices {
     if (routed === undefined)
       return { reason: "route.none", detail: `No route takes the topic ${showValue(topic)}.` };
     const { route, device: name, metric } = routed;
+    if (name === undefined) return { route, device: undefined, metric };
+    const device = this.device(route, name);
+    return "reason" in device ? device : { route, device, metric };
+  }
+
+  /** A device by the name that a topic or a payload gives it. */
+  device(route: Route, name: string): Device | Refusal {
+    const known = this.#devices.get(deviceKey(route, name));
+    if (known !== undefined) return known;
     if (!deviceIdSchema.safeParse(name).success)
       return {
         reason: "device.invalid",
-        detail: `The device ${showValue(name)} of the topic is not 1 to 128 characters without control characters.`,
+        detail: `The device ${showValue(name)} is not 1 to 128 characters without control characters.`,
       };
-    // Two routes may read one device, so it is found by type and name; neither has a slash.
-    const key = `${route.deviceType}/${name}`;
-    let device = this.#devices.get(key);
-    if (device === undefined) {
-      device = new Device(name, route.deviceType, this.#contracts.get(route.deviceType));
-      this.#devices.set(key, device);
+    if (this.#devices.size >= TOPICS_MAX) this.#forget();
+    const device = new Device(name, route.deviceType, this.#contracts.get(route.deviceType));
+    this.#devices.set(deviceKey(route, name), device);
+    return device;
+  }
+
+  #forget(): void {
+    this.#topics.clear();
+    this.#devices.clear();
+  }
+
+  /** What the payload decoders remember, by the topic filter of their route. */
+  memories(): Readonly<Record<string, Json>> {
+    return Object.fromEntries(
+      this.#router.routes.flatMap(({ topic, payload }) =>
+        payload.memory === undefined ? [] : [[topic, payload.memory.save()]],
+      ),
+    );
+  }
+
+  restoreMemories(saved: Readonly<Record<string, Json>>): void {
+    for (const { topic, payload } of this.#router.routes) {
+      const memory = saved[topic];
+      if (memory !== undefined) payload.memory?.restore(memory);
     }
-    return { route, device, metric };
   }
 }
+
+/** Two routes may read one device, so it is found by type and name; neither has a slash. */
+const deviceKey = (route: Route, name: string): string => `${route.deviceType}/${name}`;

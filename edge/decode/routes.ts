@@ -20,6 +20,7 @@ export interface RouteIssue {
 }
 
 export interface Route {
+  readonly topic: string;
   readonly filter: TopicFilter;
   readonly deviceType: string;
   readonly device: string | undefined;
@@ -29,7 +30,8 @@ export interface Route {
 /** What a topic says: its route, the device, the metric where the topic names it. */
 export interface RoutedTopic {
   readonly route: Route;
-  readonly device: string;
+  /** Undefined where the payload names it. */
+  readonly device: string | undefined;
   readonly metric: string | undefined;
 }
 
@@ -62,9 +64,12 @@ function checkRoute(route: RouteSettings, filter: TopicFilter): RouteIssue[] {
     issues.push(problem("topic", `topics below "${SLUICE_TOPIC}/" are the gateway's own`));
   if (filter.captures.has("device") && route.device !== undefined)
     issues.push(problem("device", "must not be given where the topic has {device}"));
-  if (!filter.captures.has("device") && route.device === undefined)
+  const { needsTopicMetric, namesDevice } = createPayloadDecoder(route.payload);
+  const hasDevice = filter.captures.has("device") || route.device !== undefined;
+  if (!hasDevice && !namesDevice)
     issues.push(problem("topic", "needs {device} as a level, or give the route a device"));
-  const { needsTopicMetric } = createPayloadDecoder(route.payload);
+  if (hasDevice && namesDevice)
+    issues.push(problem("topic", `names a device, but the payload names its devices: write "+" there`));
   if (needsTopicMetric && !filter.captures.has("metric"))
     issues.push(problem("topic", "needs {metric} as a level, because the payload does not name the metric"));
   if (!needsTopicMetric && filter.captures.has("metric"))
@@ -113,6 +118,7 @@ export class Router {
   constructor(routes: readonly RouteSettings[], ignoredTopics: readonly string[]) {
     this.#routes = routes.flatMap(({ topic, deviceType, device, payload }) =>
       validFilter(topic).map((filter) => ({
+        topic,
         filter,
         deviceType,
         device,
@@ -122,6 +128,10 @@ export class Router {
     this.#ignored = ignoredTopics.flatMap(validFilter);
   }
 
+  get routes(): readonly Route[] {
+    return this.#routes;
+  }
+
   /** Undefined where no route takes the topic, as with the gateway's own topics. */
   find(topic: string): RoutedTopic | "ignored" | undefined {
     if (this.#ignored.some((filter) => matchTopic(filter, topic) !== undefined)) return "ignored";
@@ -129,7 +139,7 @@ export class Router {
     for (const route of this.#routes) {
       const captured = matchTopic(route.filter, topic);
       if (captured !== undefined)
-        return { route, device: captured.device ?? route.device ?? "", metric: captured.metric };
+        return { route, device: captured.device ?? route.device, metric: captured.metric };
     }
     return undefined;
   }

@@ -1,9 +1,10 @@
-import type { Stream } from "@sluice/shared/contract/stream.ts";
+import { isNumbered, type Stream } from "@sluice/shared/contract/stream.ts";
 import type { PendingRows } from "./pending-store.ts";
 
 /** What goes first: what people wait for before what only history needs, and the bulk last. */
 export const UPLOAD_ORDER: readonly Stream[] = [
   "predictions",
+  "events",
   "features",
   "labels",
   "quarantine",
@@ -52,8 +53,7 @@ export interface RangeFacts {
  */
 export function planRange(facts: RangeFacts): { readonly from: number; readonly to: number } {
   const from = facts.sealedThrough + 1;
-  const numberedByMessage = facts.stream !== "features" && facts.stream !== "predictions";
-  const to = numberedByMessage && facts.isLast ? Math.max(facts.to, facts.decodedThrough) : facts.to;
+  const to = !isNumbered(facts.stream) && facts.isLast ? Math.max(facts.to, facts.decodedThrough) : facts.to;
   return { from, to };
 }
 

@@ -1,4 +1,6 @@
+import { canonicalJson } from "../contract/canonical-json.ts";
 import { CLOCKS, type ReadingBlock, type Series } from "../contract/reading.ts";
+import type { GatewayEvent } from "../contract/event.ts";
 import type { Label } from "../contract/label.ts";
 import type { Prediction } from "../contract/prediction.ts";
 import type { QuarantineRow } from "../contract/quarantine.ts";
@@ -18,6 +20,7 @@ const BUILDERS: { readonly [S in Stream]: (chunks: readonly StreamRows[S][]) => 
   predictions: (chunks) => predictionColumns(chunks.flat()),
   labels: (chunks) => labelColumns(chunks.flat()),
   quarantine: (chunks) => quarantineColumns(chunks.flat()),
+  events: (chunks) => eventColumns(chunks.flat()),
 };
 
 function readingColumns(blocks: readonly ReadingBlock[]): ColumnTable {
@@ -84,7 +87,7 @@ function table<T>(
   rows: readonly T[],
   columns: {
     readonly numbers?: Readonly<Record<string, (row: T) => number>>;
-    readonly strings?: Readonly<Record<string, (row: T) => string>>;
+    readonly strings?: Readonly<Record<string, (row: T) => string | undefined>>;
     readonly others?: Readonly<Record<string, ColumnData>>;
   },
 ): ColumnTable {
@@ -179,5 +182,24 @@ function quarantineColumns(rows: readonly QuarantineRow[]): ColumnTable {
       detail: (row) => row.detail,
     },
     others: { payload: { kind: "binaries", values: rows.map((row) => row.payload) } },
+  });
+}
+
+function eventColumns(rows: readonly GatewayEvent[]): ColumnTable {
+  return table(rows, {
+    numbers: {
+      seq: (row) => row.seq,
+      at: (row) => row.atUs,
+      from_offset: (row) => row.offsets?.from ?? -1,
+      through_offset: (row) => row.offsets?.through ?? -1,
+      count: (row) => row.count,
+    },
+    strings: {
+      kind: (row) => row.kind,
+      device: (row) => row.device,
+      metric: (row) => row.metric,
+      detail: (row) => row.detail,
+      facts: (row) => canonicalJson(row.facts ?? {}),
+    },
   });
 }

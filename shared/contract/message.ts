@@ -12,6 +12,14 @@ export interface IncomingMessage {
   readonly receivedAtUs: number;
 }
 
+/** A message that the gateway publishes. */
+export interface OutgoingMessage {
+  readonly topic: string;
+  readonly payload: string | Uint8Array;
+  readonly qos: 0 | 1;
+  readonly retain: boolean;
+}
+
 /** A message in the buffer: durable, numbered. */
 export interface RawMessage extends IncomingMessage {
   /** Increasing by one from 0 within the buffer's epoch. */

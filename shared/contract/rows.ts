@@ -1,3 +1,4 @@
+import type { GatewayEvent } from "./event.ts";
 import type { Label } from "./label.ts";
 import type { Prediction } from "./prediction.ts";
 import type { QuarantineRow } from "./quarantine.ts";
@@ -11,4 +12,5 @@ export interface StreamRows {
   readonly predictions: readonly Prediction[];
   readonly labels: readonly Label[];
   readonly quarantine: readonly QuarantineRow[];
+  readonly events: readonly GatewayEvent[];
 }

@@ -92,6 +92,20 @@ export const LANDING_COLUMNS: Readonly<Record<Stream, readonly Column[]>> = {
     column("payload", "binary"),
     column("payload_bytes", "integer"),
   ],
+  events: [
+    column("seq", "long"),
+    column("at", "timestamp"),
+    column("kind", "string"),
+    column("device", "string", true),
+    column("metric", "string", true),
+    // Both -1 where the event concerns no messages.
+    column("from_offset", "long"),
+    column("through_offset", "long"),
+    column("count", "long"),
+    column("detail", "string"),
+    // A JSON object.
+    column("facts", "string"),
+  ],
 };
 
 /** The timestamp whose UTC day is the partition `date` of each table. */
@@ -101,4 +115,5 @@ export const TABLE_DATE_COLUMN: Readonly<Record<Stream, string>> = {
   predictions: "window_end",
   labels: "known_at",
   quarantine: "received_at",
+  events: "at",
 };

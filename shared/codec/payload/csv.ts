@@ -13,6 +13,7 @@ export function createCsvDecoder(settings: CsvPayloadSettings): PayloadDecoder {
   const ignored = new Set(settings.ignore);
   return {
     needsTopicMetric: false,
+    namesDevice: false,
     decode(payload, sink) {
       const lines = parseCsv(decodeText(payload), settings.delimiter);
       const header = settings.columns ?? lines.shift()?.map((name) => name.trim()) ?? [];

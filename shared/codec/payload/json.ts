@@ -34,7 +34,8 @@ export function createJsonDecoder(settings: JsonPayloadSettings): PayloadDecoder
   const recordsPath = settings.records === undefined ? undefined : parsePath(settings.records);
   return {
     needsTopicMetric: mapping.kind === "topic",
-    decode(payload, sink, topicMetric) {
+    namesDevice: false,
+    decode(payload, sink, { metric: topicMetric }) {
       const message = parseJson(decodeText(payload));
       const records = findRecords(message, recordsPath, settings.records);
       for (const [place, record] of records.entries()) {

@@ -6,7 +6,8 @@ import { decodeText } from "./text.ts";
 export function createNumberDecoder(): PayloadDecoder {
   return {
     needsTopicMetric: true,
-    decode(payload, sink, topicMetric) {
+    namesDevice: false,
+    decode(payload, sink, { metric: topicMetric }) {
       const value = parseDecimal(decodeText(payload));
       if (typeof value === "string" && !saysNotFinite(value))
         throw malformed(`The payload ${showValue(value)} is not a decimal number.`);

@@ -1,3 +1,6 @@
+import type { Json } from "../../contract/canonical-json.ts";
+import type { NewEvent } from "../../contract/event.ts";
+import type { OutgoingMessage } from "../../contract/message.ts";
 import type { QuarantineReason } from "../../contract/quarantine.ts";
 import { PipelineError } from "../../runtime/errors.ts";
 
@@ -7,25 +10,44 @@ import { PipelineError } from "../../runtime/errors.ts";
  * Calls in place of objects, because this is the hot path.
  */
 export interface ValueSink {
-  /** Begins a record: its event time in whole microseconds, or undefined where the device sent none. */
-  record(measuredAtUs: number | undefined): void;
+  /**
+   * Begins a record: its event time in whole microseconds, or undefined where the device sent none; `device` where the
+   * payload names it.
+   */
+  record(measuredAtUs: number | undefined, device?: string): void;
   /** Begins a record that cannot be used; its values may follow and are not stored. `detail` is one sentence. */
   refuse(reason: QuarantineReason, detail: string): void;
-  /** A value as it was found: finite numbers are good, all else is judged by whoever listens. */
-  value(metric: string, value: unknown): void;
+  /** A value as it was found: finite numbers are good, all else is judged by whoever listens. `unit` where it is named. */
+  value(metric: string, value: unknown, unit?: string): void;
+  /** Something that whoever reads the lake should know of. */
+  event(event: Omit<NewEvent, "atUs" | "offsets">): void;
+  /** Something to be said to the device: published once, at most once. */
+  request(message: OutgoingMessage): void;
 }
 
-/** Reads payloads of one format with one mapping. Pure: the same bytes give the same calls. */
+/** What is known of a payload from outside it. */
+export interface PayloadContext {
+  readonly topic: string;
+  /** The metric that the topic names. */
+  readonly metric: string | undefined;
+  readonly receivedAtUs: number;
+}
+
+/** Reads payloads of one format with one mapping. The same payloads in the same order give the same calls. */
 export interface PayloadDecoder {
   /**
-   * Gives the payload's values to the sink. `topicMetric` is the metric that the topic names.
+   * Gives the payload's values to the sink.
    *
    * Throws PipelineError "payload.malformed" where the payload as a whole is not of the format, with the position;
    * what went to the sink before is then not to be used.
    */
-  decode(payload: Uint8Array, sink: ValueSink, topicMetric: string | undefined): void;
+  decode(payload: Uint8Array, sink: ValueSink, context: PayloadContext): void;
   /** Whether it needs a metric from the topic; otherwise it takes none. */
   readonly needsTopicMetric: boolean;
+  /** Whether it names the device of each record; otherwise the topic or the route does. */
+  readonly namesDevice: boolean;
+  /** What it remembers from earlier payloads, to be carried over a restart; undefined where it remembers nothing. */
+  readonly memory?: { save(): Json; restore(saved: Json): void };
 }
 
 export function malformed(message: string): PipelineError {

@@ -67,6 +67,7 @@ export function freshCommitter(store: ObjectStore, change: CommitterChange = {})
     predictions: logOf("predictions"),
     labels: logOf("labels"),
     quarantine: logOf("quarantine"),
+    events: logOf("events"),
   };
   return new Committer({
     store,

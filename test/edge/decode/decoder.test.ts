@@ -92,7 +92,7 @@ test.each([
   [
     "plant//telemetry",
     { t: 1 },
-    '0 device.invalid: The device "" of the topic is not 1 to 128 characters without control characters.',
+    '0 device.invalid: The device "" is not 1 to 128 characters without control characters.',
   ],
   ["plant/p1/values/x", "hot", '0 payload.malformed: The payload "hot" is not a decimal number.'],
   [

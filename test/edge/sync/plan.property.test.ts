@@ -1,5 +1,5 @@
 import { isDue, pacedUntilUs, planRange, UPLOAD_ORDER } from "@sluice/edge/sync/plan.ts";
-import { STREAMS } from "@sluice/shared/contract/stream.ts";
+import { isNumbered, STREAMS } from "@sluice/shared/contract/stream.ts";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
@@ -39,7 +39,7 @@ test("ranges follow each other without gap or overlap and cover every chunk, whe
       let sealedThrough = -1;
       let chunks: { from: number; to: number }[] = [];
       for (const { messages, hasRows, cut } of taken) {
-        const ownNumbers = stream === "features" || stream === "predictions";
+        const ownNumbers = isNumbered(stream);
         const lastTo = chunks.at(-1)?.to ?? sealedThrough;
         const from = ownNumbers ? lastTo + 1 : decodedThrough + 1;
         decodedThrough += messages;

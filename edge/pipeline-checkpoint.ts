@@ -1,0 +1,42 @@
+import { deserialize, serialize } from "node:v8";
+import { crc32 } from "node:zlib";
+import { PipelineError } from "@sluice/shared/runtime/errors.ts";
+import type { DecoderState } from "./decode/decoder.ts";
+
+/** What the stages remember of the messages up to an offset. */
+export interface PipelineCheckpoint {
+  readonly decoder: DecoderState;
+  /** As `FeatureStage.checkpoint` made it. */
+  readonly features: Uint8Array;
+}
+
+/** The first byte: a checkpoint of another version says so and is not misread. */
+const FORMAT = 2;
+const HEADER_BYTES = 5;
+
+/** Format u8, CRC-32 u32 little-endian, then V8's structured clone. */
+export function encodeCheckpoint(checkpoint: PipelineCheckpoint): Uint8Array {
+  const body = serialize(checkpoint);
+  const bytes = new Uint8Array(HEADER_BYTES + body.length);
+  const view = new DataView(bytes.buffer);
+  view.setUint8(0, FORMAT);
+  view.setUint32(1, crc32(body), true);
+  bytes.set(body, HEADER_BYTES);
+  return bytes;
+}
+
+/** Throws PipelineError "buffer.checkpoint_unreadable". */
+export function decodeCheckpoint(bytes: Uint8Array): PipelineCheckpoint {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length < HEADER_BYTES || view.getUint8(0) !== FORMAT)
+    throw unreadable(`it has format ${bytes[0]}, this program reads ${FORMAT}`);
+  // Copied so that typed arrays inside come out aligned.
+  const body = Buffer.from(bytes.subarray(HEADER_BYTES));
+  if (crc32(body) !== view.getUint32(1, true)) throw unreadable("its checksum is wrong");
+  return deserialize(body) as PipelineCheckpoint;
+}
+
+const unreadable = (why: string): PipelineError =>
+  new PipelineError("buffer.checkpoint_unreadable", `the checkpoint of the stages cannot be read: ${why}`, {
+    hint: "Run the version of the gateway that wrote it until the buffer is drained.",
+  });
