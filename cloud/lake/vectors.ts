@@ -136,7 +136,7 @@ export async function* readReadings(
   const clocks = CLOCKS.map((clock, i) => `WHEN ${quoteText(clock)} THEN ${i}`).join(" ");
   const result = await connection.stream(
     `SELECT series.id::DOUBLE, r."offset"::DOUBLE, r."index"::DOUBLE, ${micros("measured_at")}, ${micros("received_at")},
-       r."value", (CASE r.clock ${clocks} END)::DOUBLE
+       r."value", (CASE r.clock ${clocks} END)::DOUBLE, coalesce(r.withheld, false)::INTEGER::DOUBLE
      FROM readings AS r JOIN series ON r.device = series.device AND r.device_type = series.device_type
        AND r.metric = series.metric AND r.unit IS NOT DISTINCT FROM series.unit
      WHERE ${where} ORDER BY r."offset", r."index"`,
@@ -162,6 +162,7 @@ class BlockBuilder {
   readonly #receivedAtUs = new Float64Array(BLOCK_READINGS_MAX);
   readonly #value = new Float64Array(BLOCK_READINGS_MAX);
   readonly #clock = new Uint8Array(BLOCK_READINGS_MAX);
+  readonly #withheld = new Uint8Array(BLOCK_READINGS_MAX);
   #count = 0;
 
   constructor(series: readonly Series[]) {
@@ -179,7 +180,7 @@ class BlockBuilder {
   append(chunk: Chunk, rows: number): void {
     const at = this.#count;
     const targets = [this.#seriesIndex, this.#offset, this.#index, this.#measuredAtUs, this.#receivedAtUs];
-    [...targets, this.#value, this.#clock].forEach((target, c) =>
+    [...targets, this.#value, this.#clock, this.#withheld].forEach((target, c) =>
       fillNumbers(chunk, c, { target, at, step: 1 }),
     );
     this.#count += rows;
@@ -197,6 +198,7 @@ class BlockBuilder {
       receivedAtUs: this.#receivedAtUs.subarray(0, count),
       value: this.#value.subarray(0, count),
       clock: this.#clock.subarray(0, count),
+      withheld: this.#withheld.subarray(0, count),
     };
   }
 }

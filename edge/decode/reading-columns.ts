@@ -21,6 +21,7 @@ export class ReadingColumns {
   #receivedAtUs = new Float64Array(CAPACITY_MIN);
   #value = new Float64Array(CAPACITY_MIN);
   #clock = new Uint8Array(CAPACITY_MIN);
+  #withheld = new Uint8Array(CAPACITY_MIN);
   #messageOffset = 0;
   #messageReceivedAtUs = 0;
 
@@ -50,6 +51,7 @@ export class ReadingColumns {
     this.#receivedAtUs[at] = this.#messageReceivedAtUs;
     this.#value[at] = value;
     this.#clock[at] = measuredAtUs === undefined ? 1 : 0;
+    this.#withheld[at] = 0;
     this.#count = at + 1;
   }
 
@@ -69,6 +71,7 @@ export class ReadingColumns {
       receivedAtUs: this.#receivedAtUs.slice(0, this.#count),
       value: this.#value.slice(0, this.#count),
       clock: this.#clock.slice(0, this.#count),
+      withheld: this.#withheld.slice(0, this.#count),
     };
     this.#series = [];
     this.#block += 1;
@@ -84,9 +87,8 @@ export class ReadingColumns {
     this.#measuredAtUs = copyFloat64(this.#measuredAtUs, capacity);
     this.#receivedAtUs = copyFloat64(this.#receivedAtUs, capacity);
     this.#value = copyFloat64(this.#value, capacity);
-    const clock = new Uint8Array(capacity);
-    clock.set(this.#clock);
-    this.#clock = clock;
+    this.#clock = copyUint8(this.#clock, capacity);
+    this.#withheld = copyUint8(this.#withheld, capacity);
   }
 }
 
@@ -98,6 +100,12 @@ function copyFloat64(from: Float64Array, capacity: number): Float64Array<ArrayBu
 
 function copyUint32(from: Uint32Array, capacity: number): Uint32Array<ArrayBuffer> {
   const to = new Uint32Array(capacity);
+  to.set(from);
+  return to;
+}
+
+function copyUint8(from: Uint8Array, capacity: number): Uint8Array<ArrayBuffer> {
+  const to = new Uint8Array(capacity);
   to.set(from);
   return to;
 }

@@ -52,8 +52,23 @@ function readingColumns(blocks: readonly ReadingBlock[]): ColumnTable {
       received_at: numbers((block) => block.receivedAtUs),
       value: numbers((block) => block.value),
       clock: dictionaryColumn(blocks, count, (block) => ({ names: CLOCKS, indices: block.clock })),
+      withheld: flagColumn(blocks, count, (block) => block.withheld),
     },
   };
+}
+
+function flagColumn(
+  blocks: readonly ReadingBlock[],
+  count: number,
+  pick: (block: ReadingBlock) => Uint8Array,
+): ColumnData {
+  const values = new Uint8Array(count);
+  let row = 0;
+  for (const block of blocks) {
+    values.set(pick(block).subarray(0, block.count), row);
+    row += block.count;
+  }
+  return { kind: "booleans", values };
 }
 
 /** One dictionary over all blocks: each block's few names are looked up once, its rows only mapped. */

@@ -4,7 +4,7 @@ import type { Stream } from "../contract/stream.ts";
 import { PipelineError } from "../runtime/errors.ts";
 
 /** The first byte of a chunk: a buffer that was written by another version says so and is not misread. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 /** Rows between two steps of the gateway, as the buffer keeps them: V8's structured clone behind a version byte. */
 export function encodeChunk<S extends Stream>(stream: S, rows: StreamRows[S]): Uint8Array {

@@ -13,7 +13,8 @@ export const CLOCKS = ["device", "arrival"] as const;
  * Readings by column: what decoding makes and everything after it reads.
  *
  * All arrays have `count` entries and are ordered by (offset, index). Times are whole microseconds since the epoch,
- * UTC, exact in a double until the year 2255. `value` is always finite. `clock` indexes CLOCKS.
+ * UTC, exact in a double until the year 2255. `value` is always finite. `clock` indexes CLOCKS. `withheld` is 1 where a
+ * reading is stored but kept from features and models, because its stream or its quality is not to be trusted.
  * The identity of a reading is gateway, epoch, offset and index.
  */
 export interface ReadingBlock {
@@ -26,4 +27,5 @@ export interface ReadingBlock {
   readonly receivedAtUs: Float64Array;
   readonly value: Float64Array;
   readonly clock: Uint8Array;
+  readonly withheld: Uint8Array;
 }

@@ -35,6 +35,8 @@ export const LANDING_COLUMNS: Readonly<Record<Stream, readonly Column[]>> = {
     column("received_at", "timestamp"),
     column("value", "double"),
     column("clock", "string"),
+    // Stored, but kept from features and models.
+    column("withheld", "boolean"),
   ],
   features: [
     column("seq", "long"),

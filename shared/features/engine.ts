@@ -25,7 +25,7 @@ const SHED: Target = { state: "shed" };
  * Tumbling or hopping windows on event time, aligned to the epoch, half-open. Each device has its own watermark: the
  * largest event time that it sent in one of the view's inputs, minus the allowed lateness. A reading on which the
  * watermark reaches a window's end closes it; windows without a reading make no vector. The first window of a
- * device begins at or after its earliest reading, so it is never a part of one. A late reading revises each closed
+ * device begins at or after its earliest reading, so it is never a part of one. A withheld reading counts as not sent. A late reading revises each closed
  * window that it belongs to until that is final (`correctionMs`); later ones are counted.
  *
  * Each vector is made by one reading, so the same readings in the same order give the same vectors in the same order
@@ -74,7 +74,7 @@ export class WindowEngine {
     for (let row = 0; row < block.count; row++) {
       const offset = block.offset[row] ?? Number.NaN;
       this.#checkOrder(offset, block.index[row] ?? Number.NaN);
-      if (offset < this.sinceOffset) continue;
+      if (offset < this.sinceOffset || block.withheld[row] === 1) continue;
       const place = block.seriesIndex[row] ?? -1;
       const target = (targets[place] ??= this.#target(block.series[place]));
       if (target.state !== "held") {

@@ -30,5 +30,6 @@ export function readings(readingCount: number, firstOffset = 0): ReadingBlock {
       return Math.round(next * 1_000) / 1_000;
     }),
     clock: new Uint8Array(readingCount),
+    withheld: new Uint8Array(readingCount),
   };
 }

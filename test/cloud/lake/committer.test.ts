@@ -54,6 +54,7 @@ test("every stream's rows come out of the table as they went into the landing ob
       unit: null,
       value: 1.1,
       clock: "device",
+      withheld: false,
       date: "2026-11-21",
     }),
   );

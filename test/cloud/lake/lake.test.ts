@@ -175,6 +175,7 @@ test("readings come back in order with every bit, across files and days", async 
     (block: typeof whole) => block.receivedAtUs,
     (block: typeof whole) => block.value,
     (block: typeof whole) => block.clock,
+    (block: typeof whole) => block.withheld,
     (block: typeof whole): readonly unknown[] => Array.from(block.seriesIndex, (i) => block.series[i]),
   ])
     expect(flat(pick)).toEqual(Array.from<unknown>(pick(whole)));

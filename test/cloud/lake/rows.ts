@@ -32,6 +32,7 @@ export function readingBlock(fromOffset: number, messages: number, stepUs = 1_00
     receivedAtUs: Float64Array.from(rows, ({ offset }) => at(offset) + 2_000),
     value: Float64Array.from(rows, ({ offset, index }) => offset + index / 10),
     clock: new Uint8Array(count),
+    withheld: Uint8Array.from(rows, ({ offset }) => Number(offset % 3 === 0)),
   };
 }
 

@@ -83,7 +83,15 @@ test("the answer follows from the messages alone: other calls before and other c
       const parts = [used.decode(messages.slice(0, at)), used.decode(messages.slice(at))];
       expect(parts.flatMap((part) => part.quarantine)).toEqual(whole.quarantine);
       expect(parts.flatMap((part) => part.labels)).toEqual(whole.labels);
-      for (const column of ["offset", "index", "measuredAtUs", "receivedAtUs", "value", "clock"] as const)
+      for (const column of [
+        "offset",
+        "index",
+        "measuredAtUs",
+        "receivedAtUs",
+        "value",
+        "clock",
+        "withheld",
+      ] as const)
         expect(parts.flatMap((part) => [...part.readings[column]])).toEqual([...whole.readings[column]]);
       const seriesOf = ({ readings }: typeof whole): unknown[] =>
         Array.from(readings.seriesIndex, (place) => readings.series[place]);

@@ -86,6 +86,7 @@ function block(offset: number, count: number, atUs: number): ReadingBlock {
     receivedAtUs: new Float64Array(count).fill(atUs),
     value: numbers,
     clock: new Uint8Array(count),
+    withheld: new Uint8Array(count),
   };
 }
 

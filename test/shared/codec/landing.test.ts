@@ -21,6 +21,7 @@ const block = (count: number, change: Partial<ReadingBlock> = {}): ReadingBlock 
   receivedAtUs: Float64Array.from({ length: count }, (_, i) => 1_795_219_200_000_000 + 2 * i),
   value: Float64Array.from({ length: count }, (_, i) => i / 3),
   clock: Uint8Array.from({ length: count }, (_, i) => i % 2),
+  withheld: Uint8Array.from({ length: count }, (_, i) => Number(i % 3 === 0)),
   ...change,
 });
 
@@ -64,6 +65,7 @@ test("readings come out with every bit, and dictionaries of several blocks becom
     },
     value: { kind: "numbers", values: Float64Array.of(0, 1 / 3, 2 / 3, 0, 1 / 3) },
     clock: { kind: "strings", dictionary: ["device", "arrival"], indices: Int32Array.of(0, 1, 0, 0, 1) },
+    withheld: { kind: "booleans", values: Uint8Array.of(1, 0, 0, 1, 0) },
   });
 });
 

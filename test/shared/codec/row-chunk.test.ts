@@ -13,6 +13,7 @@ const readings: ReadingBlock = {
   receivedAtUs: Float64Array.of(0, 1),
   value: Float64Array.of(-0, Number.MIN_VALUE),
   clock: Uint8Array.of(0, 1),
+  withheld: Uint8Array.of(1, 0),
 };
 const labels: readonly Label[] = [
   { offset: 3, device: "ä", fromUs: 0, toUs: 1, label: "normal", author: "x", note: "", knownAtUs: 2 },

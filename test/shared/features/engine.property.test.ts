@@ -178,6 +178,23 @@ test("the order of arrival within the allowed lateness changes no bit but when a
   );
 });
 
+test("a withheld reading changes no bit: it is as if the device had not sent it", () => {
+  const flagged = fc.array(fc.boolean(), { minLength: 80, maxLength: 80 });
+  fc.assert(
+    fc.property(windows, readings, flagged, (window, read, flags) => {
+      const view = viewWith(window, true);
+      const withheld = engineOf(view).process(
+        blockOf(read.map((reading, i) => ({ ...reading, withheld: flags[i] ?? false }))),
+      );
+      const without = read.filter((_, i) => flags[i] !== true);
+      const unplaced = (vectors: readonly FeatureVector[]): string[] =>
+        bits(vectors.map((vector) => ({ ...vector, throughOffset: 0, closedAtUs: 0 })));
+      expect(unplaced(withheld)).toEqual(unplaced(engineOf(view).process(blockOf(without))));
+    }),
+    { numRuns: 200 },
+  );
+});
+
 test("what a device holds in memory does not grow with what it has sent", () => {
   const view = viewOf([{ fn: "mean" }, { fn: "deviation" }], { allowedLatenessMs: 100, correctionMs: 500 });
   const engine = engineOf(view);

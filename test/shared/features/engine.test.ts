@@ -218,6 +218,7 @@ test("a device whose clock stands still is held in bounds and the rest is counte
     receivedAtUs: new Float64Array(count),
     value: new Float64Array(count),
     clock: new Uint8Array(count),
+    withheld: new Uint8Array(count),
   };
   const engine = new WindowEngine(viewOf([{ fn: "count" }]), "hash", 0);
   expect(engine.process(block)).toEqual([]);

@@ -8,6 +8,7 @@ export interface TestReading {
   readonly metric?: string;
   readonly atMs: number;
   readonly value?: number;
+  readonly withheld?: boolean;
 }
 
 /** Readings in arrival order as one block; message `firstOffset + i` each, received at its own number in seconds. */
@@ -25,6 +26,7 @@ export function blockOf(readings: readonly TestReading[], firstOffset = 0): Read
     receivedAtUs: new Float64Array(count),
     value: new Float64Array(count),
     clock: new Uint8Array(count),
+    withheld: new Uint8Array(count),
   };
   for (const [i, reading] of readings.entries()) {
     const { device = "p1", deviceType = "pump", metric = "a" } = reading;
@@ -38,6 +40,7 @@ export function blockOf(readings: readonly TestReading[], firstOffset = 0): Read
     block.measuredAtUs[i] = reading.atMs * 1_000;
     block.receivedAtUs[i] = (firstOffset + i) * 1_000_000;
     block.value[i] = reading.value ?? 0;
+    block.withheld[i] = Number(reading.withheld ?? false);
   }
   return block;
 }
@@ -61,6 +64,7 @@ export function cut(block: ReadingBlock, places: readonly number[]): ReadingBloc
       receivedAtUs: block.receivedAtUs.slice(from, to),
       value: block.value.slice(from, to),
       clock: block.clock.slice(from, to),
+      withheld: block.withheld.slice(from, to),
     };
   });
 }
