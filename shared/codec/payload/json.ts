@@ -1,5 +1,6 @@
 import { jsonMistake } from "./json-mistake.ts";
 import { isObject, member, parsePath, valueAt } from "./dotted-path.ts";
+import { JsonDevice, JsonUnits } from "./json-names.ts";
 import { malformed, type PayloadDecoder, showValue, type ValueSink } from "./payload-decoder.ts";
 import type { JsonPayloadSettings } from "./settings.ts";
 import { decodeText } from "./text.ts";
@@ -27,14 +28,17 @@ interface TimeField {
  * JSON (RFC 8259), read by the engine's own parser: of a name that is there twice the last one counts.
  *
  * A named field that is not there gives no value; null and everything else that is no number is given on as it is.
+ * A record without a device, where the payload names it, is refused by itself.
  */
 export function createJsonDecoder(settings: JsonPayloadSettings): PayloadDecoder {
   const time = timeField(settings);
+  const device = settings.device === undefined ? undefined : new JsonDevice(settings.device);
+  const units = new JsonUnits(settings);
   const mapping = mappingOf(settings, time);
   const recordsPath = settings.records === undefined ? undefined : parsePath(settings.records);
   return {
     needsTopicMetric: mapping.kind === "topic",
-    namesDevice: false,
+    namesDevice: device !== undefined,
     decode(payload, sink, { metric: topicMetric }) {
       const message = parseJson(decodeText(payload));
       const records = findRecords(message, recordsPath, settings.records);
@@ -43,8 +47,8 @@ export function createJsonDecoder(settings: JsonPayloadSettings): PayloadDecoder
           sink.refuse("payload.malformed", `Record ${place} is ${showValue(record)}, not an object.`);
           continue;
         }
-        beginRecord(time, time?.ofMessage === true ? message : record, sink);
-        giveValues(record, mapping, sink, topicMetric);
+        beginRecord({ record, message, time, device }, sink);
+        giveValues(record, { mapping, units, topicMetric }, sink);
       }
     },
   };
@@ -63,7 +67,9 @@ function mappingOf(settings: JsonPayloadSettings, time: TimeField | undefined): 
     );
     return { kind: "named", fields };
   }
-  const ignored = settings.ignore.map((path) => parsePath(path).join("."));
+  const { ignore, device, unit, units = {} } = settings;
+  const others = [device, unit, ...Object.values(units)].filter((path) => path !== undefined);
+  const ignored = [...ignore, ...others].map((path) => parsePath(path).join("."));
   return { kind: "all", ignored: new Set(time === undefined ? ignored : [...ignored, time.path.join(".")]) };
 }
 
@@ -100,62 +106,84 @@ function findRecords(
   return records;
 }
 
-function beginRecord(time: TimeField | undefined, from: unknown, sink: ValueSink): void {
-  if (time === undefined) {
-    sink.record(undefined);
+interface RecordParts {
+  readonly record: unknown;
+  readonly message: unknown;
+  readonly time: TimeField | undefined;
+  readonly device: JsonDevice | undefined;
+}
+
+function beginRecord({ record, message, time, device }: RecordParts, sink: ValueSink): void {
+  const name = device?.nameOf(record, message);
+  if (device !== undefined && name === undefined) {
+    sink.refuse("device.invalid", device.explain(record, message));
     return;
   }
-  const value = valueAt(from, time.path);
+  if (time === undefined) {
+    sink.record(undefined, name);
+    return;
+  }
+  const value = valueAt(time.ofMessage ? message : record, time.path);
   const measuredAtUs = eventTimeUs(value, time.unit);
   if (!Number.isNaN(measuredAtUs)) {
-    sink.record(measuredAtUs);
+    sink.record(measuredAtUs, name);
     return;
   }
   const found = value === undefined ? "is missing" : `is ${showValue(value)}`;
   sink.refuse("time.invalid", `The time field "${time.name}" ${found}, not a time in ${time.unit}.`);
 }
 
+interface ValuePlan {
+  readonly mapping: Mapping;
+  readonly units: JsonUnits;
+  readonly topicMetric: string | undefined;
+}
+
 function giveValues(
   record: Readonly<Record<string, unknown>>,
-  mapping: Mapping,
+  { mapping, units, topicMetric }: ValuePlan,
   sink: ValueSink,
-  topicMetric: string | undefined,
 ): void {
+  const unit = units.ofRecord(record);
   switch (mapping.kind) {
     case "named":
       for (const [metric, path] of mapping.fields) {
         const value = valueAt(record, path);
-        if (value !== undefined) sink.value(metric, value);
+        if (value !== undefined) sink.value(metric, value, units.of(metric, record) ?? unit);
       }
       return;
     case "topic": {
       const value = valueAt(record, mapping.path);
-      if (value !== undefined) sink.value(topicMetric ?? "", value);
+      if (value !== undefined) sink.value(topicMetric ?? "", value, unit);
       return;
     }
     case "all":
-      giveAll(record, "", 1, { ignored: mapping.ignored, sink });
+      giveAll(record, { prefix: "", depth: 1 }, { record, ignored: mapping.ignored, units, unit, sink });
   }
 }
 
 interface AllFields {
+  readonly record: Readonly<Record<string, unknown>>;
   readonly ignored: ReadonlySet<string>;
+  readonly units: JsonUnits;
+  readonly unit: string | undefined;
   readonly sink: ValueSink;
 }
 
-/** Every field as a metric by its dotted path; `prefix` is the path so far with its dot. */
-function giveAll(
-  record: Readonly<Record<string, unknown>>,
-  prefix: string,
-  depth: number,
-  all: AllFields,
-): void {
-  for (const key of Object.keys(record)) {
+interface Place {
+  /** The path so far with its dot. */
+  readonly prefix: string;
+  readonly depth: number;
+}
+
+/** Every field as a metric by its dotted path. */
+function giveAll(from: Readonly<Record<string, unknown>>, { prefix, depth }: Place, all: AllFields): void {
+  for (const key of Object.keys(from)) {
     const name = prefix === "" ? key : `${prefix}${key}`;
     if (all.ignored.has(name)) continue;
-    const value = record[key];
-    if (!isObject(value)) all.sink.value(name, value);
-    else if (depth < DEPTH_MAX) giveAll(value, `${name}.`, depth + 1, all);
+    const value = from[key];
+    if (!isObject(value)) all.sink.value(name, value, all.units.of(name, all.record) ?? all.unit);
+    else if (depth < DEPTH_MAX) giveAll(value, { prefix: `${name}.`, depth: depth + 1 }, all);
     else throw malformed(`The payload nests deeper than ${DEPTH_MAX} levels at ${showValue(name)}.`);
   }
 }

@@ -28,6 +28,25 @@ const jsonPayloadSchema = z
     value: path
       .optional()
       .describe("The dotted path of the one value of a record, where the topic names the metric."),
+    /** The dotted path of the device's name in each record or, where it is not there, in the message. */
+    device: path
+      .optional()
+      .describe(
+        "The dotted path of the device's name in each record or, where it is not there, in the message.",
+      ),
+    /** Metric names and the dotted path of the unit of each in a record, where the payload names units. */
+    units: z
+      .record(metricNameSchema, path)
+      .optional()
+      .describe(
+        "Metric names and the dotted path of the unit of each in a record, where the payload names units.",
+      ),
+    /** The dotted path of the unit that all values of a record have, but for those that units lists. */
+    unit: path
+      .optional()
+      .describe(
+        "The dotted path of the unit that all values of a record have, but for those that units lists.",
+      ),
     /** Dotted paths of fields that are no metrics, where every field is taken. */
     ignore: z
       .array(path)
@@ -55,6 +74,12 @@ const jsonPayloadSchema = z
       refuse("value", "names the one value of a record, metrics several: give one of the two");
     if (json.ignore.length > 0 && (json.metrics ?? json.value) !== undefined)
       refuse("ignore", "has no effect where metrics or value say which fields are taken");
+    if (json.value !== undefined && json.units !== undefined)
+      refuse("units", "names units by metric, but the topic names the metric: give unit");
+    const unknown = Object.keys(json.units ?? {}).filter(
+      (metric) => json.metrics !== undefined && !Object.hasOwn(json.metrics, metric),
+    );
+    if (unknown.length > 0) refuse("units", `has ${unknown.join(", ")}, which metrics does not list`);
   });
 
 /** The payload is one number as text; the topic names the metric. */

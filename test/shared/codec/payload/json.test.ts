@@ -1,3 +1,4 @@
+import { payloadSettingsSchema } from "@sluice/shared/codec/payload/settings.ts";
 import { expect, test } from "vitest";
 import { decodePayload } from "./calls.ts";
 
@@ -125,4 +126,68 @@ test("objects that nest without end are malformed and overflow nothing", () => {
   expect(decodePayload({ format: "json" }, `{"a":${"[".repeat(10_000)}${"]".repeat(10_000)}}`)).toHaveLength(
     2,
   );
+});
+
+test("the payload can name the device of each record, in the record or for the whole message", () => {
+  const settings = {
+    format: "json",
+    records: "points",
+    device: "meta.id",
+    time: { path: "t", unit: "us" },
+  };
+  const payload =
+    '{"meta":{"id":"line-1"},"points":[{"t":1,"meta":{"id":"p1"},"v":1},{"t":2,"meta":{"id":7},"v":2},{"t":3,"v":3}]}';
+  expect(decodePayload(settings, payload)).toEqual([
+    ["record", 1, "p1"],
+    ["value", "v", 1],
+    ["record", 2, "7"],
+    ["value", "v", 2],
+    ["record", 3, "line-1"],
+    ["value", "v", 3],
+  ]);
+});
+
+test("a record without a device, or with one that is no name, is refused by itself", () => {
+  const payload = '[{"v":1},{"id":{},"v":2},{"id":1.5,"v":3},{"id":"p1","v":4}]';
+  expect(decodePayload({ format: "json", device: "id" }, payload)).toEqual([
+    ["refuse", "device.invalid", 'The device field "id" is missing, not a name or a whole number.'],
+    ["value", "v", 1],
+    ["refuse", "device.invalid", 'The device field "id" is {}, not a name or a whole number.'],
+    ["value", "v", 2],
+    ["refuse", "device.invalid", 'The device field "id" is 1.5, not a name or a whole number.'],
+    ["value", "v", 3],
+    ["record", undefined, "p1"],
+    ["value", "v", 4],
+  ]);
+});
+
+test("units come with the values, each from its path or one for the record, and are no metrics", () => {
+  const settings = { format: "json", unit: "uom", units: { "tank.level": "tank.uom" } };
+  const payload =
+    '[{"uom":"bar","p":1,"tank":{"level":2,"uom":"cm"}},{"p":1,"tank":{"level":2}},{"uom":7,"p":1}]';
+  expect(decodePayload(settings, payload)).toEqual([
+    ["record", undefined],
+    ["value", "p", 1, "bar"],
+    ["value", "tank.level", 2, "cm"],
+    ["record", undefined],
+    ["value", "p", 1],
+    ["value", "tank.level", 2],
+    ["record", undefined],
+    ["value", "p", 1, "7"],
+  ]);
+  const named = { format: "json", metrics: { flow: "f.v" }, units: { flow: "f.u" } };
+  expect(decodePayload(named, '{"f":{"v":3,"u":"L/min"}}')[1]).toEqual(["value", "flow", 3, "L/min"]);
+  expect(decodePayload({ format: "json", value: "v", unit: "u" }, '{"v":3,"u":"A"}', "m")[1]).toEqual([
+    "value",
+    "m",
+    3,
+    "A",
+  ]);
+});
+
+test.each([
+  { settings: { value: "v", units: { v: "u" } }, mistake: "the topic names the metric" },
+  { settings: { metrics: { v: "v" }, units: { w: "u" } }, mistake: "has w, which metrics does not list" },
+])("units that can never be used are a mistake in the settings: $mistake", ({ settings, mistake }) => {
+  expect(payloadSettingsSchema.safeParse({ format: "json", ...settings }).error?.message).toContain(mistake);
 });
