@@ -87,7 +87,7 @@ export class FeatureStage {
     return stage;
   }
 
-  /** What became of the readings, per view name: vectors, revisions, late, late_beyond_correction, shed. */
+  /** What became of the readings, per view name: vectors, revisions, late, late_beyond_correction, shed, restarts. */
   counters(): Record<string, number> {
     const totals: Record<string, number> = {};
     for (const engine of this.#engines) {
@@ -99,6 +99,7 @@ export class FeatureStage {
         late_beyond_correction: counters.lateBeyondCorrection,
         shed_readings: counters.shedReadings,
         shed_devices: counters.shedDevices,
+        restarts: counters.restarts,
       };
       for (const [name, value] of Object.entries(named)) {
         const key = `features.${engine.view.name}.${name}`;

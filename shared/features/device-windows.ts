@@ -25,7 +25,19 @@ export interface EngineCounters {
   shedReadings: number;
   /** Readings of devices beyond DEVICES_MAX. */
   shedDevices: number;
+  /** Devices whose windows began anew because RESTART_READINGS in a row were beyond correction. */
+  restarts: number;
 }
+
+/**
+ * How many readings of a device in a row, all beyond correction, make its windows begin anew at the time of the last.
+ *
+ * A clock that was ahead for a while moves the watermark there; when it is right again, everything would be late until
+ * real time has caught up. More than what one message of history brings, and soon reached by a live device. A single
+ * reading that is in time, or that still revises a window, begins the row anew: history that is sent between live
+ * readings restarts nothing.
+ */
+export const RESTART_READINGS = 64;
 
 /**
  * Most readings of one metric of one device that are held: 64 MiB. A device whose clock stands still would
@@ -46,6 +58,8 @@ interface ClosedWindow {
  * reaches its end, and is final once the watermark is `correctionUs` beyond that. Held are the readings that a
  * window which is not final may need: at most (size + allowed lateness + correction + hop) of event time,
  * 16 bytes each (twice that while a column grows), and a few numbers per window closed within the correction time.
+ * When a device's readings stay beyond correction, its windows begin anew at their time (RESTART_READINGS); windows
+ * that had closed ahead of them can then close a second time, under a later number.
  */
 export class DeviceWindows {
   readonly #plan: CompiledView;
@@ -64,6 +78,8 @@ export class DeviceWindows {
   readonly #revisions = new Map<number, number>();
   /** Closed windows that are not final, oldest first; only for views with stateful functions. */
   #closed: ClosedWindow[] = [];
+  /** Readings in a row that no window could take any more. */
+  #beyondInARow = 0;
 
   constructor(
     plan: CompiledView,
@@ -82,6 +98,7 @@ export class DeviceWindows {
     this.#newestUs = from.number();
     this.#earliestUs = from.number();
     this.#nextEndUs = from.number();
+    this.#beyondInARow = from.count();
     this.#metrics = plan.metrics.map(() => new SortedReadings(from.column(), from.column()));
     this.#state = from.column();
     for (let left = from.count(); left > 0; left--) this.#revisions.set(from.number(), from.number());
@@ -94,6 +111,7 @@ export class DeviceWindows {
     to.number(this.#newestUs);
     to.number(this.#earliestUs);
     to.number(this.#nextEndUs);
+    to.number(this.#beyondInARow);
     for (const metric of this.#metrics) {
       const { times, values } = metric.live();
       to.column(times);
@@ -115,10 +133,11 @@ export class DeviceWindows {
   /** Takes a reading of the metric at place `metric` and appends what it closes or revises, by window end. */
   add(metric: number, timeUs: number, value: number, results: WindowResult[]): void {
     const { allowedLatenessUs, hopUs, sizeUs } = this.#plan.window;
-    if (timeUs < this.#newestUs - allowedLatenessUs) {
+    if (timeUs < this.#newestUs - allowedLatenessUs && !this.#beginsAnew(timeUs)) {
       this.#addLate(metric, timeUs, value, results);
       return;
     }
+    this.#beyondInARow = 0;
     if (timeUs < this.#earliestUs) {
       this.#earliestUs = timeUs;
       this.#nextEndUs = alignUp(timeUs, hopUs) + sizeUs;
@@ -130,6 +149,27 @@ export class DeviceWindows {
       if (watermarkUs >= this.#nextEndUs) this.#close(watermarkUs, results);
     }
     this.#hold(metric, timeUs, value);
+  }
+
+  /** Counts late readings whose every window is final; whether there were so many in a row that windows begin anew. */
+  #beginsAnew(timeUs: number): boolean {
+    const { allowedLatenessUs, correctionUs, hopUs, sizeUs } = this.#plan.window;
+    const finalUs = this.#newestUs - allowedLatenessUs - correctionUs;
+    this.#beyondInARow = alignDown(timeUs, hopUs) + sizeUs > finalUs ? 0 : this.#beyondInARow + 1;
+    if (this.#beyondInARow < RESTART_READINGS) return false;
+    this.#restart();
+    return true;
+  }
+
+  /** Lets go of every window; what the stateful functions know of the device's life stays. */
+  #restart(): void {
+    this.#counters.restarts += 1;
+    this.#newestUs = -Infinity;
+    this.#earliestUs = Infinity;
+    this.#nextEndUs = Infinity;
+    for (const metric of this.#metrics) metric.evict(Infinity);
+    this.#revisions.clear();
+    this.#closed = [];
   }
 
   #hold(metric: number, timeUs: number, value: number): boolean {

@@ -9,7 +9,7 @@ import { Samples } from "./samples.ts";
 /** Most devices of one view that an engine holds windows for: bounds what invented device names can use up. */
 export const DEVICES_MAX = 65_536;
 
-const CHECKPOINT_VERSION = 1;
+const CHECKPOINT_VERSION = 2;
 
 /** Where the readings of one series go; readings that the view does not read are ignored. */
 type Target =
@@ -47,6 +47,7 @@ export class WindowEngine {
     lateBeyondCorrection: 0,
     shedReadings: 0,
     shedDevices: 0,
+    restarts: 0,
   };
   #lastOffset = -1;
   #lastIndex = -1;
