@@ -10,7 +10,8 @@ import { isNumbered, STREAMS, type Stream } from "@sluice/shared/contract/stream
 import type { StoredVector } from "@sluice/shared/contract/vector.ts";
 import type { Clock } from "@sluice/shared/runtime/clock.ts";
 import type { SegmentLog } from "./buffer/segment-log.ts";
-import type { AppendedRows, StateStore } from "./buffer/state-store.ts";
+import type { AppendedRows } from "./buffer/pending.ts";
+import type { StateStore } from "./buffer/state-store.ts";
 import type { Decoder } from "./decode/decoder.ts";
 import { FeatureStage } from "./features/feature-stage.ts";
 import type { InferenceStage } from "./inference/inference-stage.ts";

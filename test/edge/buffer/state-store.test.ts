@@ -6,7 +6,8 @@ import { SimulatedClock } from "@sluice/shared/runtime/clock.ts";
 import { silentLog } from "@sluice/shared/runtime/log.ts";
 import Database from "better-sqlite3";
 import { expect, test, vi } from "vitest";
-import { type AppendedRows, StateStore } from "../../../edge/buffer/state-store.ts";
+import type { AppendedRows } from "../../../edge/buffer/pending.ts";
+import { StateStore } from "../../../edge/buffer/state-store.ts";
 import { codeOf, refusingLog, tempFolder } from "./fixtures.ts";
 
 const clock = new SimulatedClock(1_700_000_000_000_000);

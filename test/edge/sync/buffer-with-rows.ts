@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type AppendedRows, StateStore } from "@sluice/edge/buffer/state-store.ts";
+import type { AppendedRows } from "@sluice/edge/buffer/pending.ts";
+import { StateStore } from "@sluice/edge/buffer/state-store.ts";
 import { encodeChunk } from "@sluice/shared/codec/row-chunk.ts";
 import type { Label } from "@sluice/shared/contract/label.ts";
 import type { Prediction } from "@sluice/shared/contract/prediction.ts";

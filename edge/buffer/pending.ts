@@ -1,0 +1,116 @@
+import { type Stream, STREAMS } from "@sluice/shared/contract/stream.ts";
+import { present } from "@sluice/shared/runtime/assert.ts";
+import type { Statement } from "better-sqlite3";
+import type { SqliteFile } from "./sqlite-file.ts";
+
+export const PENDING_SCHEMA = `
+  CREATE TABLE IF NOT EXISTS pending (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, stream TEXT NOT NULL, from_offset INTEGER NOT NULL,
+    to_offset INTEGER NOT NULL, rows INTEGER NOT NULL, at_us INTEGER NOT NULL, chunk BLOB NOT NULL);
+  CREATE INDEX IF NOT EXISTS pending_by_stream ON pending (stream, id);
+`;
+
+/** Rows that a step adds to a stream: offsets, or row numbers, [from, to], encoded as one chunk. */
+export interface AppendedRows {
+  readonly stream: Stream;
+  readonly from: number;
+  readonly to: number;
+  readonly rows: number;
+  readonly chunk: Uint8Array;
+}
+
+/** What of a stream is in no batch yet. */
+export interface PendingAmount {
+  readonly rows: number;
+  readonly bytes: number;
+  /** When the oldest of it was stored; undefined where there is none. */
+  readonly oldestAtUs: number | undefined;
+}
+
+/** The oldest pending rows of a stream as the chunks that they were stored in; offsets are -1 where there are none. */
+export interface PendingChunks {
+  readonly ids: readonly number[];
+  readonly chunks: readonly Uint8Array[];
+  readonly from: number;
+  readonly to: number;
+  readonly rows: number;
+}
+
+interface PendingRow {
+  readonly id: number;
+  readonly from_offset: number;
+  readonly to_offset: number;
+  readonly rows: number;
+  readonly chunk: Buffer;
+}
+
+/** Rows that are derived and in no batch yet, chunk by chunk in the order in which they came. */
+export class Pending {
+  readonly #insert: Statement;
+  readonly #select: Statement;
+  readonly #remove: Statement;
+  readonly #count: Statement;
+  readonly #amounts = new Map<Stream, PendingAmount>();
+
+  constructor(file: SqliteFile) {
+    this.#insert = file.prepare(
+      "INSERT INTO pending (stream, from_offset, to_offset, rows, at_us, chunk) VALUES (?, ?, ?, ?, ?, ?)",
+    );
+    this.#select = file.prepare("SELECT * FROM pending WHERE stream = ? ORDER BY id");
+    this.#remove = file.prepare("DELETE FROM pending WHERE id = ?");
+    this.#count = file.prepare(
+      "SELECT coalesce(sum(rows), 0) AS rows, coalesce(sum(length(chunk)), 0) AS bytes, min(at_us) AS oldest FROM pending WHERE stream = ?",
+    );
+    for (const stream of STREAMS) this.recount(stream);
+  }
+
+  amount(stream: Stream): PendingAmount {
+    return present(this.#amounts.get(stream), "every stream is counted");
+  }
+
+  /** Writes rows inside of a transaction; the amounts follow by `remember`, when it is durable. */
+  write(appended: readonly AppendedRows[], atUs: number): void {
+    for (const { stream, from, to, rows, chunk } of appended)
+      this.#insert.run(stream, from, to, rows, atUs, chunk);
+  }
+
+  remember(appended: readonly AppendedRows[], atUs: number): void {
+    for (const { stream, rows, chunk } of appended) {
+      const { rows: before, bytes, oldestAtUs } = this.amount(stream);
+      this.#amounts.set(stream, {
+        rows: before + rows,
+        bytes: bytes + chunk.length,
+        oldestAtUs: oldestAtUs ?? atUs,
+      });
+    }
+  }
+
+  /** Whole chunks, oldest first, up to `rowsMax` rows, but at least one where there is any. */
+  read(stream: Stream, rowsMax: number): PendingChunks {
+    const taken: PendingRow[] = [];
+    let rows = 0;
+    for (const row of this.#select.iterate(stream) as IterableIterator<PendingRow>) {
+      if (taken.length > 0 && rows + row.rows > rowsMax) break;
+      taken.push(row);
+      rows += row.rows;
+    }
+    return {
+      ids: taken.map((row) => row.id),
+      chunks: taken.map((row) => row.chunk),
+      from: taken[0]?.from_offset ?? -1,
+      to: taken.at(-1)?.to_offset ?? -1,
+      rows,
+    };
+  }
+
+  /** Removes chunks inside of a transaction; the amount follows by `recount`. */
+  remove(ids: readonly number[]): void {
+    for (const id of ids) this.#remove.run(id);
+  }
+
+  /** Counts a stream anew from the file. */
+  recount(stream: Stream): void {
+    const row = this.#count.get(stream) as { rows: number; bytes: number; oldest: number | null };
+    this.#amounts.set(stream, { rows: row.rows, bytes: row.bytes, oldestAtUs: row.oldest ?? undefined });
+  }
+}
