@@ -93,9 +93,10 @@ function arrowData(type: ColumnType, data: ColumnData, place: { count: number; p
     case "strings":
       return stringData(data, place);
     case "booleans":
+      return booleanData(data.values);
     case "binaries":
       return present(
-        vectorFromArray(asPlain(data), arrowType(type, place.position)).data[0],
+        vectorFromArray([...data.values], arrowType(type, place.position)).data[0],
         "one chunk of a column",
       );
     case "numberLists":
@@ -107,14 +108,30 @@ function arrowData(type: ColumnType, data: ColumnData, place: { count: number; p
   }
 }
 
-const asPlain = (data: ColumnData): readonly unknown[] =>
-  data.kind === "booleans" ? Array.from(data.values, Boolean) : [...("values" in data ? data.values : [])];
+/** Bytes of a bitmap: whole 64-bit words, as other readers like them. */
+const bitmapBytes = (count: number): number => Math.ceil(count / 64) * 8;
+
+/** Sets bit `row` of a bitmap, least significant first. */
+function setBit(bits: Uint8Array, row: number): void {
+  bits[row >> 3] = (bits[row >> 3] ?? 0) | (1 << (row & 7));
+}
+
+function booleanData(values: Uint8Array): Data {
+  const { length } = values;
+  const bits = new Uint8Array(bitmapBytes(length));
+  for (let row = 0; row < length; row++) if (values[row] !== 0) setBit(bits, row);
+  return makeData({ type: new Bool(), length, nullCount: 0, data: bits });
+}
 
 function numberData(type: ColumnType, values: Float64Array): Data {
   const { length } = values;
   if (type === "double") return makeData({ type: new Float64(), length, nullCount: 0, data: values });
-  if (type === "integer")
-    return makeData({ type: new Int32(), length, nullCount: 0, data: Int32Array.from(values) });
+  if (type === "integer") {
+    const integers = Int32Array.from(values);
+    const wrong = values.findIndex((value, row) => value !== integers[row]);
+    assert(wrong === -1, `${values[wrong]} is a 32-bit whole number`);
+    return makeData({ type: new Int32(), length, nullCount: 0, data: integers });
+  }
   const longs = toInt64(values);
   return type === "long"
     ? makeData({ type: new Int64(), length, nullCount: 0, data: longs })
@@ -149,10 +166,8 @@ function stringData(
 ): Data {
   let nullCount = 0;
   for (let row = 0; row < count; row++) if ((indices[row] ?? -1) < 0) nullCount++;
-  const bits = new Uint8Array(Math.ceil(count / 64) * 8);
-  if (nullCount > 0)
-    for (let row = 0; row < count; row++)
-      if ((indices[row] ?? -1) >= 0) bits[row >> 3] = (bits[row >> 3] ?? 0) | (1 << (row & 7));
+  const bits = new Uint8Array(bitmapBytes(count));
+  if (nullCount > 0) for (let row = 0; row < count; row++) if ((indices[row] ?? -1) >= 0) setBit(bits, row);
   return makeData({
     type: new Dictionary(new Utf8(), new Int32(), position),
     length: count,

@@ -1,22 +1,23 @@
-import { spawn, spawnSync } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
-import { generateKeyPair } from "@sluice/shared/codec/signature.ts";
-import { stringify } from "yaml";
-import { type BenchLine, count, interleave } from "./line.ts";
-import { root, runJson, startServer, waitForPort } from "./process.ts";
+import { atLeast, atMost, type BenchLine, interleave, median, notMeasured } from "./line.ts";
+import { PAYLOADS } from "./payloads.ts";
+import { root, runJson } from "./process.ts";
+import {
+  type BenchGateway,
+  type BenchServer,
+  compileSlowSync,
+  decodedAll,
+  startBareAedes,
+  startGateway,
+  startMosquitto,
+  startNats,
+  statusOf,
+} from "./servers.ts";
 
-const ROUNDS = 3;
+const ROUNDS = 5;
 const SECONDS = 3;
-
-const load = (port: number, connections: number, window: number): Promise<Record<string, number>> =>
-  runJson([
-    join(root, "test/bench/publish-load.ts"),
-    ...["--port", String(port), "--connections", String(connections)],
-    ...["--window", String(window), "--seconds", String(SECONDS)],
-  ]);
 
 const VIEW = {
   name: "bench",
@@ -30,165 +31,177 @@ const VIEW = {
   ]),
 };
 
-/** A gateway as a user runs it, on free ports and a folder of its own. */
-async function startGateway(dir: string, views: readonly object[]) {
-  await writeFile(join(dir, "signing.pub"), generateKeyPair().publicKeyPem);
-  const settings = {
-    gateway: "bench",
-    ingest: { broker: { port: 0 } },
-    buffer: { dir: "data" },
-    decode: {
-      routes: [
-        {
-          topic: "plant/{device}/telemetry",
-          deviceType: "pump",
-          payload: { format: "json", time: { path: "ts", unit: "ms" }, ignore: ["pad"] },
-        },
-      ],
-      contracts: [
-        {
-          deviceType: "pump",
-          metrics: { vibration: { unit: "g", min: 0, max: 100 } },
-          unknownMetrics: "accept",
-        },
-      ],
-    },
-    features: { views },
-    models: { publicKeys: ["signing.pub"] },
-    lake: { kind: "folder", path: "lake" },
-    status: { port: 0 },
-    log: { level: "error" },
-  };
-  await writeFile(join(dir, "gateway.yaml"), stringify(settings));
-  const server = await startServer(process.execPath, [
-    join(root, "edge/main.ts"),
-    "run",
-    "--json",
-    "--config",
-    join(dir, "gateway.yaml"),
+const SENML = { format: "senml-json" };
+
+interface Load {
+  readonly connections: number;
+  readonly window: number;
+  readonly rate?: number;
+  readonly payload?: string;
+  readonly seconds?: number;
+}
+
+/** Runs a load in a process of its own. */
+export const runLoad = (port: number, load: Load): Promise<Record<string, number>> =>
+  runJson([
+    join(root, "test/bench/publish-load.ts"),
+    ...["--port", String(port), "--connections", String(load.connections), "--window", String(load.window)],
+    ...["--rate", String(load.rate ?? 0), "--payload", load.payload ?? "json"],
+    ...["--seconds", String(load.seconds ?? SECONDS)],
   ]);
-  const ready = JSON.parse(server.line) as { mqtt: string[]; status: string };
-  return { ...server, port: Number(ready.mqtt[0]?.split(":").at(-1)), status: ready.status };
-}
 
-interface Status {
-  readonly memoryBytes: number;
-  readonly buffer: { readonly nextOffset: number; readonly decodedThrough: number };
-}
+/** Messages a second that a broker acknowledges. */
+const acknowledged = (server: BenchServer, load: Load) => async (): Promise<number> =>
+  (await runLoad(server.port, load))["perSecond"] ?? NaN;
 
-const statusOf = async (address: string): Promise<Status> =>
-  (await (await fetch(`http://${address}/status`)).json()) as Status;
+/** Messages a second that a gateway acknowledges, decodes, validates and stores: the time ends with the last step. */
+const stored = (gateway: BenchGateway, load: Load) => async (): Promise<number> => {
+  const result = await runLoad(gateway.port, load);
+  const startedMs = performance.now();
+  await decodedAll(gateway);
+  return (
+    (result["acknowledged"] ?? NaN) / ((result["elapsedS"] ?? NaN) + (performance.now() - startedMs) / 1_000)
+  );
+};
 
-/** Waits until everything is decoded and stored, so that what a load leaves to do is not done at the next side's cost. */
-async function worked(address: string): Promise<void> {
-  for (;;) {
-    const { buffer } = await statusOf(address);
-    if (buffer.decodedThrough + 1 >= buffer.nextOffset) return;
-    await delay(20);
-  }
-}
-
-/** Acknowledged-after-fsync against brokers that promise nothing, in one interleaved run. */
+/** Acknowledged-after-fsync against brokers that promise less, in interleaved runs. */
 export async function benchIngest(say: (text: string) => void): Promise<readonly BenchLine[]> {
-  const dir = await mkdtemp(join(tmpdir(), "sluice-bench-"));
-  const featured = await mkdtemp(join(tmpdir(), "sluice-bench-"));
-  const plain = await startGateway(dir, []);
-  const scoring = await startGateway(featured, [VIEW]);
-  const bare = await startServer(process.execPath, [join(root, "test/bench/bare-aedes.ts")]);
-  const mosquitto = await startMosquitto(dir);
+  return [...(await benchSaturated(say)), ...(await benchRates(say)), ...(await benchExistingBroker(say))];
+}
+
+/** As much as goes in, against the peers that could be installed. */
+async function benchSaturated(say: (text: string) => void): Promise<readonly BenchLine[]> {
+  const plain = await startGateway();
+  const scoring = await startGateway({ views: [VIEW] });
+  const packs = await startGateway({ payload: SENML });
+  const bare = await startBareAedes();
+  const peers = [await startMosquitto("none"), await startMosquitto("saving"), await startNats()];
+  const full = { connections: 4, window: 1_000 };
+  const waiting = { connections: 1_000, window: 1 };
+  const rateOf = (server: BenchServer | undefined) =>
+    server === undefined ? async () => NaN : acknowledged(server, full);
   try {
-    const barePort = (JSON.parse(bare.line) as { port: number }).port;
     say("4 connections with a window of 1,000");
-    const perSecond = (port: number, connections: number, window: number) => async () =>
-      (await load(port, connections, window))["perSecond"] ?? NaN;
-    const gatewayPerSecond =
-      (gateway: { port: number; status: string }, connections: number, window: number) => async () => {
-        const rate = await perSecond(gateway.port, connections, window)();
-        await worked(gateway.status);
-        return rate;
-      };
-    const [ours = NaN, withFeatures = NaN, aedes = NaN, volatile = NaN] = await interleave(ROUNDS, [
-      gatewayPerSecond(plain, 4, 1_000),
-      gatewayPerSecond(scoring, 4, 1_000),
-      perSecond(barePort, 4, 1_000),
-      ...(mosquitto === undefined ? [] : [perSecond(mosquitto.port, 4, 1_000)]),
+    const [ours = NaN, featured = NaN, tens = NaN, aedes = NaN, volatile = NaN, saving = NaN, nats = NaN] =
+      await interleave(ROUNDS, [
+        stored(plain, full),
+        stored(scoring, full),
+        stored(packs, { ...full, payload: "senml" }),
+        acknowledged(bare, full),
+        ...peers.map(rateOf),
+      ]);
+    say("1,000 connections that each wait");
+    const [each = NaN, eachBare = NaN] = await interleave(ROUNDS, [
+      stored(plain, waiting),
+      acknowledged(bare, waiting),
     ]);
-    say("500 connections that each wait");
-    const [waiting = NaN, waitingBare = NaN] = await interleave(ROUNDS, [
-      gatewayPerSecond(plain, 500, 1),
-      perSecond(barePort, 500, 1),
-    ]);
-    const memoryMb = (await statusOf(plain.status)).memoryBytes / 1_048_576;
-    const ratio = (
-      what: string,
-      value: number,
-      reference: { name: string; value: number; mark: number },
-    ): BenchLine => ({
-      what,
-      measured: `${count(value)} /s`,
-      reference: `${count(reference.value)} /s ${reference.name}`,
-      value: value / reference.value,
-      mark: `at least ${reference.mark}`,
-      reached: value / reference.value >= reference.mark,
-    });
+    const readings = tens * (PAYLOADS["senml"]?.readings ?? NaN);
+    const memoryMib = (await statusOf(plain)).memoryBytes / 1_048_576;
     return [
-      ratio("QoS 1, 256 bytes, acknowledged after fsync, decoded, stored", ours, {
+      atLeast("QoS 1, 256 bytes, acknowledged after fsync, decoded, stored", ours, {
         name: "bare aedes",
         value: aedes,
         mark: 0.6,
       }),
-      ...(mosquitto === undefined
-        ? [missing("the same against mosquitto without persistence", "mosquitto is not installed")]
-        : [ratio("the same", ours, { name: "mosquitto without persistence", value: volatile, mark: 1 })]),
-      ratio("500 connections that each wait for their acknowledgement", waiting, {
+      atLeast("the same", ours, { name: "mosquitto without persistence", value: volatile, mark: 1 }),
+      atLeast("the same", ours, { name: "mosquitto that saves on every change", value: saving, mark: 50 }),
+      atLeast("the same", ours, {
+        name: "NATS JetStream on disk, no fsync per message",
+        value: nats,
+        mark: undefined,
+      }),
+      atLeast("1,000 connections that each wait for their acknowledgement", each, {
         name: "bare aedes",
-        value: waitingBare,
+        value: eachBare,
         mark: 0.8,
       }),
-      ratio("with 10 features over hopping windows", withFeatures, {
+      atLeast("with 10 features over hopping windows", featured, {
         name: "the first line",
         value: ours,
         mark: 0.6,
       }),
-      {
-        what: "gateway memory after the load",
-        measured: `${memoryMb.toFixed(0)} MiB`,
-        reference: "resident",
-        value: memoryMb,
-        mark: "150 MiB or less",
-        reached: memoryMb <= 150,
-      },
+      atLeast("readings a second in SenML packs of 10", readings, {
+        name: "the mark",
+        value: 300_000,
+        mark: 1,
+      }),
+      atMost("gateway memory after the load, resident", memoryMib, { unit: "MiB", mark: 150 }),
     ];
   } finally {
-    await Promise.all([plain.stop(), scoring.stop(), bare.stop(), mosquitto?.stop()]);
-    await rm(dir, { recursive: true, force: true });
-    await rm(featured, { recursive: true, force: true });
+    await Promise.all([plain, scoring, packs, bare, ...peers].map((server) => server?.stop()));
   }
 }
 
-const missing = (what: string, why: string): BenchLine => ({
-  what,
-  measured: why,
-  reference: "",
-  value: NaN,
-  mark: "at least 1",
-  reached: undefined,
-});
+/** How long a publisher waits for its acknowledgement at a fixed rate, on this disk and on a slow one. */
+async function benchRates(say: (text: string) => void): Promise<readonly BenchLine[]> {
+  const dir = await mkdtemp(join(tmpdir(), "sluice-bench-"));
+  const library = await compileSlowSync(dir);
+  const plain = await startGateway();
+  const slow =
+    library === undefined
+      ? undefined
+      : await startGateway({ env: { LD_PRELOAD: library, SLOW_SYNC_MS: "20" } });
+  const p99 = async (server: BenchServer, rate: number): Promise<number> => {
+    const runs = [];
+    for (let round = 0; round < ROUNDS; round++)
+      runs.push((await runLoad(server.port, { connections: 100, window: 1_000, rate }))["p99Ms"] ?? NaN);
+    return median(runs);
+  };
+  try {
+    say("10,000 messages a second over 100 connections");
+    const fast = await p99(plain, 10_000);
+    const memoryMib = (await statusOf(plain)).memoryBytes / 1_048_576;
+    say("20,000 messages a second with 20 ms more at every fsync");
+    return [
+      atMost("p99 of the acknowledgement at 10,000 messages/s", fast, { unit: "ms", mark: 25 }),
+      atMost("gateway memory at 10,000 messages/s, resident", memoryMib, { unit: "MiB", mark: 150 }),
+      slow === undefined
+        ? notMeasured("p99 with 20 ms more at every fsync, at 20,000 messages/s", "no C compiler")
+        : atMost("p99 with 20 ms more at every fsync, at 20,000 messages/s", await p99(slow, 20_000), {
+            unit: "ms",
+            mark: 150,
+          }),
+    ];
+  } finally {
+    await Promise.all([plain.stop(), slow?.stop()]);
+    await rm(dir, { recursive: true, force: true });
+  }
+}
 
-async function startMosquitto(dir: string) {
-  if (spawnSync("mosquitto", ["-h"]).error !== undefined) return undefined;
-  const port = 20_000 + (process.pid % 20_000);
-  const path = join(dir, "mosquitto.conf");
-  await writeFile(
-    path,
-    `listener ${port} 127.0.0.1\nallow_anonymous true\npersistence false\nmax_inflight_messages 0\nmax_queued_messages 0\n`,
-  );
-  const child = spawn("mosquitto", ["-c", path], { stdio: "ignore" });
-  await waitForPort(port);
-  const stop = (): Promise<void> =>
-    new Promise((resolve) => {
-      child.once("exit", () => resolve());
-      child.kill("SIGTERM");
-    });
-  return { port, stop };
+/** What a gateway takes from a broker that is already there, against a plain mqtt.js consumer. */
+async function benchExistingBroker(say: (text: string) => void): Promise<readonly BenchLine[]> {
+  const what = "from an existing broker (mosquitto), acknowledged after fsync";
+  const broker = await startMosquitto("none");
+  if (broker === undefined) return [notMeasured(what, "mosquitto is not installed")];
+  const url = `mqtt://127.0.0.1:${broker.port}`;
+  const gateway = await startGateway({
+    ingest: { client: { url, topics: ["plant/#"], clientId: "bench" } },
+  });
+  say("through mosquitto");
+  const full = { connections: 4, window: 1_000 };
+  try {
+    const [ours = NaN, naive = NaN] = await interleave(3, [
+      async () => {
+        const before = (await statusOf(gateway)).buffer.nextOffset;
+        const startedMs = performance.now();
+        await runLoad(broker.port, full);
+        await decodedAll(gateway);
+        const taken = (await statusOf(gateway)).buffer.nextOffset - before;
+        return taken / ((performance.now() - startedMs) / 1_000);
+      },
+      async () => {
+        const consumer = runJson([
+          join(root, "test/bench/naive-consumer.ts"),
+          String(broker.port),
+          String(SECONDS),
+        ]);
+        await runLoad(broker.port, full);
+        return (await consumer)["perSecond"] ?? NaN;
+      },
+    ]);
+    return [atLeast(what, ours, { name: "handleMessage with a commit every 5 ms", value: naive, mark: 100 })];
+  } finally {
+    await gateway.stop();
+    await broker.stop();
+  }
 }

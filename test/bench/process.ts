@@ -25,9 +25,14 @@ export function runJson(args: readonly string[]): Promise<Record<string, number>
 export function startServer(
   command: string,
   args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
 ): Promise<{ readonly line: string; readonly child: ChildProcess; stop(): Promise<void> }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(command, args, {
+      cwd: root,
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...env },
+    });
     let printed = "";
     const stop = (): Promise<void> =>
       new Promise((done) => {

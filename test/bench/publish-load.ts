@@ -1,7 +1,8 @@
-// A load of its own process: a few connections, each with a window of QoS 1 publishes on its way, for a while.
+// A load of its own process: raw sockets and packets that are encoded once, so that it takes little of the machine.
 import { connect, type Socket } from "node:net";
 import { parseArgs } from "node:util";
 import { generate } from "mqtt-packet";
+import { PAYLOADS } from "./payloads.ts";
 
 const { values } = parseArgs({
   options: {
@@ -9,107 +10,212 @@ const { values } = parseArgs({
     connections: { type: "string", default: "4" },
     window: { type: "string", default: "1000" },
     seconds: { type: "string", default: "3" },
+    payload: { type: "string", default: "json" },
+    /** Messages a second over all connections; 0: as many as the windows allow. */
+    rate: { type: "string", default: "0" },
+    /** Connects, one publish and a disconnect, so many times a second, in place of lasting connections. */
+    churn: { type: "string", default: "0" },
   },
 });
 
+const PORT = Number(values.port);
+const CONNECTIONS = Number(values.connections);
 const WINDOW = Number(values.window);
-const PAYLOAD_BYTES = 256;
+const SECONDS = Number(values.seconds);
+const RATE = Number(values.rate);
+const CHURN = Number(values.churn);
+const TICK_MS = 2;
 
-/** A JSON payload of 256 bytes with four readings; only the time changes. */
-function payload(): string {
-  const body = {
-    ts: Date.now(),
-    vibration: 0.1234,
-    current: 12.34,
-    pressure: 3.21,
-    temperature: 45.67,
-    pad: "",
-  };
-  const bytes = JSON.stringify(body).length;
-  return JSON.stringify({ ...body, pad: "x".repeat(PAYLOAD_BYTES - bytes) });
+const payload = PAYLOADS[values.payload] ?? fail(`no such payload: ${values.payload}`);
+
+function fail(message: string): never {
+  throw new Error(message);
 }
 
 interface Tally {
   acknowledged: number;
+  /** Milliseconds from a publish's turn to its acknowledgement. */
   readonly latenciesMs: number[];
 }
 
-/** Publishes until `endAt`, never with more than the window unacknowledged. */
-function runConnection(index: number, endAt: number, tally: Tally): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const socket: Socket = connect({ host: "127.0.0.1", port: Number(values.port), noDelay: true });
-    const sentAt = new Float64Array(65_536);
-    let id = 0;
-    let inFlight = 0;
-    let rest = Buffer.alloc(0);
-    const fill = (): void => {
-      if (Date.now() >= endAt) {
-        if (inFlight === 0) socket.end();
-        return;
-      }
-      const packets: Buffer[] = [];
-      const body = payload();
-      for (; inFlight < WINDOW; inFlight++) {
-        id = (id % 65_535) + 1;
-        sentAt[id] = performance.now();
-        packets.push(
-          generate({
-            cmd: "publish",
-            topic: `plant/pump-${index}/telemetry`,
-            payload: body,
-            qos: 1,
-            messageId: id,
-            dup: false,
-            retain: false,
-          }),
-        );
-      }
-      if (packets.length > 0) socket.write(Buffer.concat(packets));
-    };
-    socket.on("connect", () =>
-      socket.write(
-        generate({
-          cmd: "connect",
-          clientId: `load-${index}-${process.pid}`,
-          keepalive: 60,
-          clean: true,
-          protocolId: "MQTT",
-          protocolVersion: 4,
-        }),
-      ),
-    );
-    socket.on("data", (chunk) => {
-      rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-      let at = 0;
-      // CONNACK and PUBACK are both four bytes.
-      for (; rest.length - at >= 4; at += 4) {
-        if (rest[at] !== 0x40) continue;
-        inFlight--;
-        tally.acknowledged++;
-        if (tally.acknowledged % 16 === 0)
-          tally.latenciesMs.push(performance.now() - (sentAt[rest.readUInt16BE(at + 2)] ?? 0));
-      }
-      rest = rest.subarray(at);
-      fill();
+/** One connection that publishes QoS 1 with packet ids in a row. */
+class Publisher {
+  readonly #socket: Socket;
+  /** The publish of this connection; packet id and event time are written into copies. */
+  readonly #packet: Buffer;
+  #timeUs = Date.now() * 1_000;
+  readonly #dueAtMs = new Float64Array(65_536);
+  readonly #tally: Tally;
+  #id = 0;
+  #inFlight = 0;
+  #rest: Buffer = Buffer.alloc(0);
+  onRoom: () => void = () => undefined;
+  readonly ready: Promise<void>;
+  readonly closed: Promise<void>;
+
+  constructor(index: number, tally: Tally) {
+    this.#tally = tally;
+    const topic = `plant/pump-${index}/telemetry`;
+    this.#packet = generate({
+      cmd: "publish",
+      topic,
+      payload: payload.text,
+      qos: 1,
+      messageId: 1,
+      dup: false,
+      retain: false,
     });
-    socket.on("error", reject);
-    socket.on("close", () => resolve());
+    this.#socket = connect({ host: "127.0.0.1", port: PORT, noDelay: true });
+    const { promise: ready, resolve: isReady } = Promise.withResolvers<void>();
+    const { promise: closed, resolve: isClosed, reject } = Promise.withResolvers<void>();
+    this.ready = ready;
+    this.closed = closed;
+    this.#socket.once("connect", () =>
+      this.#socket.write(generate({ cmd: "connect", clientId: `load-${index}-${process.pid}`, clean: true })),
+    );
+    this.#socket.on("data", (chunk: Buffer) => this.#receive(chunk, isReady));
+    this.#socket.once("close", () => isClosed());
+    this.#socket.once("error", reject);
+  }
+
+  get room(): number {
+    return WINDOW - this.#inFlight;
+  }
+
+  /** Publishes `count` messages in one write. */
+  publish(count: number, dueAtMs: number): void {
+    const packet = this.#packet;
+    const bodyAt = packet.length - payload.text.length;
+    const packets = Buffer.allocUnsafe(packet.length * count);
+    for (let i = 0, at = 0; i < count; i++, at += packet.length) {
+      this.#id = (this.#id % 65_535) + 1;
+      this.#dueAtMs[this.#id] = dueAtMs;
+      packet.copy(packets, at);
+      packets.writeUInt16BE(this.#id, at + bodyAt - 2);
+      packets.write(payload.time(this.#timeUs), at + bodyAt + payload.timeAt, "latin1");
+      this.#timeUs += payload.spanUs;
+    }
+    this.#inFlight += count;
+    this.#socket.write(packets);
+  }
+
+  end(): void {
+    this.#socket.end(generate({ cmd: "disconnect" }));
+  }
+
+  get idle(): boolean {
+    return this.#inFlight === 0;
+  }
+
+  /** CONNACK and PUBACK are four bytes each. */
+  #receive(chunk: Buffer, isReady: () => void): void {
+    const bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    const nowMs = performance.now();
+    let at = 0;
+    for (; at + 4 <= bytes.length; at += 4) {
+      if (bytes[at] === 0x20) {
+        isReady();
+        continue;
+      }
+      this.#inFlight--;
+      this.#tally.acknowledged++;
+      this.#tally.latenciesMs.push(nowMs - (this.#dueAtMs[bytes.readUInt16BE(at + 2)] ?? nowMs));
+    }
+    this.#rest = bytes.subarray(at);
+    this.onRoom();
+  }
+}
+
+/** Keeps every window full until `endAtMs`. */
+async function saturate(publishers: readonly Publisher[], endAtMs: number): Promise<void> {
+  for (const publisher of publishers) {
+    const fill = (): void => {
+      if (performance.now() < endAtMs) {
+        if (publisher.room > 0) publisher.publish(publisher.room, performance.now());
+      } else if (publisher.idle) publisher.end();
+    };
+    publisher.onRoom = fill;
+    fill();
+  }
+  await Promise.all(publishers.map(({ closed }) => closed));
+}
+
+/** Publishes at a fixed rate; what finds no room waits, and its wait counts as latency. */
+async function pace(publishers: readonly Publisher[], endAtMs: number): Promise<void> {
+  const startMs = performance.now();
+  let published = 0;
+  await new Promise<void>((resolve) => {
+    const timer = setInterval(() => {
+      const nowMs = performance.now();
+      const due = Math.floor((Math.min(nowMs, endAtMs) - startMs) * (RATE / 1_000));
+      for (let tries = 0; published < due && tries < publishers.length;) {
+        const publisher = publishers[published % publishers.length];
+        if (publisher !== undefined && publisher.room > 0) {
+          publisher.publish(1, startMs + (published * 1_000) / RATE);
+          published++;
+          tries = 0;
+        } else tries = publishers.length;
+      }
+      if (nowMs < endAtMs) return;
+      clearInterval(timer);
+      resolve();
+    }, TICK_MS);
   });
+  for (const publisher of publishers) {
+    publisher.onRoom = () => {
+      if (publisher.idle) publisher.end();
+    };
+    publisher.onRoom();
+  }
+  await Promise.all(publishers.map(({ closed }) => closed));
+}
+
+/** Connects, publishes once, waits for the acknowledgement and disconnects, again and again. */
+async function churn(tally: Tally, endAtMs: number): Promise<number> {
+  let connects = 0;
+  let index = 0;
+  const startMs = performance.now();
+  const underWay = new Set<Promise<void>>();
+  while (performance.now() < endAtMs) {
+    const due = Math.floor((performance.now() - startMs) * (CHURN / 1_000));
+    for (; connects < due && underWay.size < CONNECTIONS; connects++) {
+      const publisher = new Publisher(index++, tally);
+      const once = publisher.ready.then(() => {
+        publisher.publish(1, performance.now());
+        publisher.onRoom = () => publisher.end();
+        return publisher.closed;
+      });
+      underWay.add(once);
+      void once.finally(() => underWay.delete(once));
+    }
+    await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+  }
+  await Promise.all(underWay);
+  return connects;
 }
 
 const tally: Tally = { acknowledged: 0, latenciesMs: [] };
-const startedAt = Date.now();
-const endAt = startedAt + Number(values.seconds) * 1_000;
-await Promise.all(
-  Array.from({ length: Number(values.connections) }, (_, index) => runConnection(index, endAt, tally)),
-);
-const sorted = tally.latenciesMs.toSorted((a, b) => a - b);
-const quantile = (q: number): number => sorted[Math.floor((sorted.length - 1) * q)] ?? NaN;
+const startedAtMs = performance.now();
+const endAtMs = startedAtMs + SECONDS * 1_000;
+let connects = CONNECTIONS;
+if (CHURN > 0) connects = await churn(tally, endAtMs);
+else {
+  const publishers = Array.from({ length: CONNECTIONS }, (_, index) => new Publisher(index, tally));
+  await Promise.all(publishers.map(({ ready }) => ready));
+  if (RATE > 0) await pace(publishers, endAtMs);
+  else await saturate(publishers, endAtMs);
+}
+const latencies = Float64Array.from(tally.latenciesMs).sort();
+const at = (share: number): number => latencies[Math.floor((latencies.length - 1) * share)] ?? NaN;
+const elapsedS = (performance.now() - startedAtMs) / 1_000;
 console.log(
   JSON.stringify({
     acknowledged: tally.acknowledged,
-    perSecond: tally.acknowledged / ((Date.now() - startedAt) / 1_000),
-    p50Ms: quantile(0.5),
-    p99Ms: quantile(0.99),
+    perSecond: tally.acknowledged / elapsedS,
+    elapsedS,
+    connects,
+    p50Ms: at(0.5),
+    p99Ms: at(0.99),
   }),
 );
+process.exit(0);

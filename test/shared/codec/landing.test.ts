@@ -1,5 +1,5 @@
 import { decodeLanding, encodeLanding } from "@sluice/shared/codec/landing.ts";
-import { encodeArrow } from "@sluice/shared/codec/arrow-ipc.ts";
+import { decodeArrow, encodeArrow } from "@sluice/shared/codec/arrow-ipc.ts";
 import { sha256Hex } from "@sluice/shared/codec/hash.ts";
 import type { ReadingBlock } from "@sluice/shared/contract/reading.ts";
 import type { StoredVector } from "@sluice/shared/contract/vector.ts";
@@ -218,4 +218,17 @@ test("20,000 readings of a plant take at most six bytes each", () => {
     ),
   });
   expect(encodeLanding("readings", [rows]).length / count).toBeLessThan(6);
+});
+
+test("a number that a 32-bit column cannot hold is refused when it is written, not wrapped around", () => {
+  const integers = [{ name: "index", type: "integer" as const, nullable: false }];
+  const table = (value: number) => ({
+    count: 1,
+    columns: { index: { kind: "numbers" as const, values: Float64Array.of(value) } },
+  });
+  expect(() => encodeArrow(integers, table(2 ** 31))).toThrow("2147483648 is a 32-bit whole number");
+  expect(() => encodeArrow(integers, table(0.5))).toThrow("0.5 is a 32-bit whole number");
+  expect(decodeArrow(integers, encodeArrow(integers, table(-(2 ** 31)))).columns["index"]).toEqual(
+    table(-(2 ** 31)).columns.index,
+  );
 });
