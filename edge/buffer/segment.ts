@@ -1,8 +1,9 @@
-import { statSync } from "node:fs";
+import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import type { IncomingMessage } from "@sluice/shared/contract/message.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { Statement } from "better-sqlite3";
+import { Bodies } from "./body.ts";
 import { decodeGroup } from "./message-group.ts";
 import { openSqlite, type SqliteFile, sqliteError } from "./sqlite-file.ts";
 
@@ -26,19 +27,33 @@ export interface GroupRange {
   readonly count: number;
 }
 
+/** A group's row as it is stored. */
+export interface GroupRow extends GroupRange {
+  readonly checksum: number;
+  readonly boot_id: string;
+  readonly monotonic_us: number;
+  readonly wall_us: number;
+  readonly body: Uint8Array;
+}
+
 interface Handle {
   readonly file: SqliteFile;
   readonly insert: Statement;
   readonly find: Statement;
-  readonly body: Statement;
+  readonly row: Statement;
 }
 
-const SCHEMA = `CREATE TABLE IF NOT EXISTS message_group (
+export const SEGMENT_SCHEMA = `CREATE TABLE IF NOT EXISTS message_group (
   first INTEGER PRIMARY KEY, count INTEGER NOT NULL, checksum INTEGER NOT NULL,
   boot_id TEXT NOT NULL, monotonic_us INTEGER NOT NULL, wall_us INTEGER NOT NULL, body BLOB NOT NULL)`;
 
 /** KiB of page cache: groups are written and read once, in order, so a cache has little to give. */
 const CACHE_KIB = 1_024;
+
+/** Where SQLite's header, of so many bytes, has the size of a page and their number (sqlite.org/fileformat2.html, §1.3). */
+const HEADER_BYTES = 100;
+const PAGE_SIZE_AT = 16;
+const PAGES_AT = 28;
 
 /** No segment holds more messages; a row that says otherwise is damaged. */
 const COUNT_MAX = 2 ** 32;
@@ -47,25 +62,25 @@ const COUNT_MAX = 2 ** 32;
  * A segment: one SQLite file of groups. The first offset that it may hold is in its name.
  *
  * It is opened when it is used and closed by `rest`, so that a long backlog costs neither memory nor file handles. A
- * row's checksum covers its numbers and its bytes.
+ * row's checksum covers its numbers, its stamp and its bytes as they are stored, encrypted ones too: whether a group is
+ * whole can be told without the key.
  */
 export class Segment {
   readonly path: string;
   readonly firstOffset: number;
+  readonly #bodies: Bodies;
   #open: Handle | undefined;
   #restingBytes: number | undefined;
-  #bytes: number;
+  #bytes: number | undefined;
   #endOffset: number;
 
   /** Opens or makes the file. Throws PipelineError "buffer.damaged", "buffer.disk_full", "buffer.unwritable". */
-  constructor(path: string, firstOffset: number) {
+  constructor(path: string, firstOffset: number, bodies = new Bodies()) {
     this.path = path;
     this.firstOffset = firstOffset;
+    this.#bodies = bodies;
     const { file } = this.#handle();
     try {
-      this.#bytes = Number(
-        file.prepare("SELECT coalesce(sum(length(body)), 0) FROM message_group").pluck().get(),
-      );
       this.#endOffset = this.#readEnd(file);
     } catch (cause) {
       this.rest();
@@ -73,9 +88,15 @@ export class Segment {
     }
   }
 
-  /** Bytes of the messages in it. */
+  /** Bytes of the messages in it, counted when first asked for: that reads a good part of the file. */
   get bytes(): number {
-    return this.#bytes;
+    if (this.#bytes !== undefined) return this.#bytes;
+    const sum = "SELECT coalesce(sum(length(body)), 0) FROM message_group";
+    try {
+      return (this.#bytes = Number(this.#handle().file.prepare(sum).pluck().get()));
+    } catch (cause) {
+      throw sqliteError(cause, `cannot read ${this.path}`);
+    }
   }
 
   /** The offset after its last message; `firstOffset` of an empty segment. */
@@ -85,14 +106,24 @@ export class Segment {
 
   /** Durable when it returns: one insert is one transaction is one fsync. */
   append(group: StoredGroup, stamp: GroupStamp): void {
-    const { first, count, bytes } = group;
+    const { first, count } = group;
     const { bootId, monotonicUs, wallUs } = stamp;
+    const body = this.#bodies.encrypt(groupPlace(group), group.bytes);
+    const bytes = this.bytes + body.length;
+    const checksum = groupChecksum({
+      first,
+      count,
+      boot_id: bootId,
+      monotonic_us: monotonicUs,
+      wall_us: wallUs,
+      body,
+    });
     try {
-      this.#handle().insert.run(first, count, checksum(group, bytes), bootId, monotonicUs, wallUs, bytes);
+      this.#handle().insert.run(first, count, checksum, bootId, monotonicUs, wallUs, body);
     } catch (cause) {
       throw sqliteError(cause, `cannot write to ${this.path}`);
     }
-    this.#bytes += bytes.length;
+    this.#bytes = bytes;
     this.#endOffset = first + count;
   }
 
@@ -117,27 +148,40 @@ export class Segment {
 
   /** The messages of the group at `first`. Throws "buffer.damaged" where they are not what was stored. */
   read(range: GroupRange): readonly IncomingMessage[] {
-    let row: { checksum: number; body: Buffer } | undefined;
+    let row: GroupRow | undefined;
     try {
-      row = this.#handle().body.get(range.first) as { checksum: number; body: Buffer } | undefined;
+      row = this.#handle().row.get(range.first) as GroupRow | undefined;
     } catch (cause) {
       throw sqliteError(cause, `cannot read ${this.path}`);
     }
-    if (row === undefined || checksum(range, row.body) !== row.checksum)
+    if (row === undefined || groupChecksum({ ...row, ...range }) !== row.checksum)
       throw new PipelineError(
         "buffer.damaged",
         `${this.path}: the group at offset ${range.first} is damaged`,
       );
-    const messages = decodeGroup(row.body);
-    if (messages.length !== range.count)
-      throw new PipelineError(
-        "buffer.damaged",
-        `${this.path}: ${range.first} is not ${range.count} messages`,
-      );
-    return messages;
+    return messagesOf(row, range, this.#bodies);
   }
 
-  /** Asks SQLite whether the file is whole; the names of what is not. */
+  /**
+   * Whether the file has the length that its header says: what can be told in a moment, and what a file that was cut off
+   * or overwritten at its head does not pass. Everything else shows when it is read, by each group's checksum and by the
+   * offsets that are missing.
+   */
+  checkShape(): readonly string[] {
+    this.rest(); // The write-ahead log is in the file from here on.
+    const header = Buffer.alloc(HEADER_BYTES);
+    const handle = openSync(this.path, "r");
+    try {
+      readSync(handle, header, 0, HEADER_BYTES, 0);
+    } finally {
+      closeSync(handle);
+    }
+    const said = (header.readUInt16BE(PAGE_SIZE_AT) & 0xfffe || 65_536) * header.readUInt32BE(PAGES_AT);
+    const { size } = statSync(this.path);
+    return said === size ? [] : [`its header says ${said} bytes, it has ${size}`];
+  }
+
+  /** Asks SQLite whether the file is whole, which reads all of it; the names of what is not. */
   check(): readonly string[] {
     try {
       const rows = this.#handle().file.pragma("quick_check") as { quick_check: string }[];
@@ -166,7 +210,7 @@ export class Segment {
     const file = openSqlite(this.path);
     try {
       file.pragma(`cache_size = -${CACHE_KIB}`);
-      file.exec(SCHEMA);
+      file.exec(SEGMENT_SCHEMA);
       this.#open = {
         file,
         insert: file.prepare("INSERT INTO message_group VALUES (?, ?, ?, ?, ?, ?, ?)"),
@@ -176,7 +220,7 @@ export class Segment {
            WHERE first >= coalesce((SELECT max(first) FROM message_group WHERE first <= @offset), @offset)
            ORDER BY first LIMIT 3`,
         ),
-        body: file.prepare("SELECT checksum, body FROM message_group WHERE first = ?"),
+        row: file.prepare("SELECT * FROM message_group WHERE first = ?"),
       };
       return this.#open;
     } catch (cause) {
@@ -199,6 +243,20 @@ export class Segment {
   }
 }
 
-/** CRC-32 of a group and of where it belongs, so that neither can change unseen. */
-const checksum = ({ first, count }: GroupRange, bytes: Uint8Array): number =>
-  crc32(bytes, crc32(`${first} ${count}`));
+/** CRC-32 of a group, of where it belongs and of when it was written, so that none of them can change unseen. */
+export const groupChecksum = (row: Omit<GroupRow, "checksum">): number =>
+  crc32(row.body, crc32([row.first, row.count, row.boot_id, row.monotonic_us, row.wall_us].join(" ")));
+
+/** The messages in a row whose checksum is right. Throws "buffer.damaged" where they are not as many as it says. */
+export function messagesOf(
+  row: Pick<GroupRow, "body">,
+  range: GroupRange,
+  bodies: Bodies,
+): readonly IncomingMessage[] {
+  const place = groupPlace(range);
+  const messages = decodeGroup(bodies.decrypt(place, row.body));
+  if (messages.length === range.count) return messages;
+  throw new PipelineError("buffer.damaged", `${place}: there are ${messages.length} messages`);
+}
+
+const groupPlace = ({ first, count }: GroupRange): string => `group ${first} ${count}`;

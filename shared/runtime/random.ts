@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 
 /** The only door to chance. The same seed gives the same numbers on every machine. */
 export interface Random {
@@ -43,3 +43,6 @@ export function seededRandom(seed: number): Random {
 }
 
 export const newUuid = (): string => randomUUID();
+
+/** Bytes that nobody can foretell: for keys and salts. */
+export const secretBytes = (count: number): Uint8Array => new Uint8Array(randomBytes(count));
