@@ -1,7 +1,7 @@
 import { encodeChunk, rowCount } from "@sluice/shared/codec/row-chunk.ts";
 import type { Alert } from "@sluice/shared/contract/alert.ts";
 import type { Bundle } from "@sluice/shared/contract/bundle.ts";
-import type { GatewayEvent } from "@sluice/shared/contract/event.ts";
+import type { NewEvent } from "@sluice/shared/contract/event.ts";
 import type { OutgoingMessage, RawMessage } from "@sluice/shared/contract/message.ts";
 import type { FeatureView } from "@sluice/shared/contract/feature-view.ts";
 import type { Prediction } from "@sluice/shared/contract/prediction.ts";
@@ -49,6 +49,7 @@ const INFERENCE_STATE = "inference";
 interface Derived {
   readonly throughOffset: number;
   readonly appended: readonly AppendedRows[];
+  readonly events: readonly NewEvent[];
   readonly counters: Readonly<Record<string, number>>;
   readonly announcement: Announcement;
 }
@@ -133,20 +134,19 @@ export class Pipeline {
       .process(decoded.readings)
       .map((vector, i) => ({ ...vector, seq: firstSeq + i }));
     const { predictions, alerts } = inference.score(vectors, state.nextSeq("predictions"), clock.nowUs());
-    const firstEvent = state.nextSeq("events");
-    const events: GatewayEvent[] = decoded.events.map((event, i) => ({ ...event, seq: firstEvent + i }));
     const rows: StreamRows = {
       readings: decoded.readings,
       features: vectors,
       predictions,
       labels: decoded.labels,
       quarantine: decoded.quarantine,
-      events,
+      events: [], // Others tell events too: all are numbered where they are committed.
     };
     const fromOffset = messages[0]?.offset ?? from;
     return {
       throughOffset: through,
       appended: STREAMS.flatMap((stream) => appended(stream, rows, fromOffset, through)),
+      events: decoded.events,
       counters: {
         ...decoded.counters,
         predictions: predictions.length,
@@ -162,13 +162,14 @@ export class Pipeline {
     const derived = this.#uncommitted;
     if (derived === undefined) return;
     const { state, inference, clock, announce } = this.#options;
-    const { throughOffset, appended, counters, announcement } = derived;
+    const { throughOffset, appended, events, counters, announcement } = derived;
     const isDue =
       this.#checkpointedAtUs === undefined ||
       clock.monotonicUs() - this.#checkpointedAtUs >= CHECKPOINT_INTERVAL_US;
     state.commitStep({
       throughOffset,
       appended,
+      events,
       counters,
       meta: { [INFERENCE_STATE]: inference.state() },
       ...(isDue ? { checkpoint: this.#checkpointBytes() } : {}),

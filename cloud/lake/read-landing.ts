@@ -2,6 +2,7 @@ import { numberAt, type ColumnTable } from "@sluice/shared/codec/columns.ts";
 import { sha256Hex } from "@sluice/shared/codec/hash.ts";
 import { decodeLanding } from "@sluice/shared/codec/landing.ts";
 import { type LandingRange, SHA256_METADATA } from "@sluice/shared/contract/lake-key.ts";
+import { isNumbered } from "@sluice/shared/contract/stream.ts";
 import { type Column, LANDING_COLUMNS } from "@sluice/shared/contract/table.ts";
 import { describeError, PipelineError, recoveryOf } from "@sluice/shared/runtime/errors.ts";
 import type { ObjectStore, StoredObject } from "@sluice/shared/store/object-store.ts";
@@ -62,7 +63,7 @@ function checkLanding(
 
 /** Rows lie in the key's range, and no two have the same identity. */
 function checkOrder(range: LandingRange, table: ColumnTable): void {
-  const numberedByRow = range.stream === "features" || range.stream === "predictions";
+  const numberedByRow = isNumbered(range.stream);
   const major = table.columns[numberedByRow ? "seq" : "offset"];
   const minor = table.columns["index"];
   let last = { offset: -1, index: -1 };

@@ -1,5 +1,7 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
+import { encodeChunk } from "@sluice/shared/codec/row-chunk.ts";
+import type { NewEvent } from "@sluice/shared/contract/event.ts";
 import { isNumbered, type NumberedStream, type Stream } from "@sluice/shared/contract/stream.ts";
 import { assert, present } from "@sluice/shared/runtime/assert.ts";
 import type { Clock } from "@sluice/shared/runtime/clock.ts";
@@ -29,6 +31,8 @@ export interface Step {
   /** Everything up to this message offset has been derived. */
   readonly throughOffset: number;
   readonly appended: readonly AppendedRows[];
+  /** What happened on the way; numbered when it is committed. */
+  readonly events?: readonly NewEvent[];
   /** What is added to each counter. */
   readonly counters: Readonly<Record<string, number>>;
   readonly meta?: Readonly<Record<string, string>>;
@@ -124,9 +128,10 @@ export class StateStore {
 
   /** Durable when it returns. */
   commitStep(step: Step): void {
-    const { throughOffset, appended, checkpoint } = step;
+    const { throughOffset, checkpoint } = step;
     assert(throughOffset >= this.#decodedThrough, "a step does not go back");
     const atUs = this.#clock.nowUs();
+    const appended = [...step.appended, ...this.#eventRows(step.events ?? [])];
     const counted = this.#transaction(() => {
       this.#writeRows(appended, atUs);
       for (const [key, value] of Object.entries(step.meta ?? {}))
@@ -141,6 +146,23 @@ export class StateStore {
     this.#decodedThrough = throughOffset;
     this.#counters.remember(counted);
     this.#pending.remember(appended, atUs);
+  }
+
+  /**
+   * Tells the lake of what happened outside of a step: damage, an import, data that was given up. Events get the next
+   * numbers of their stream here, and nowhere else, so any part of the worker thread may call it between two steps;
+   * what they tell of must be durable before. The counters are added in the same transaction. Durable when it returns.
+   */
+  appendEvents(events: readonly NewEvent[], counters: Readonly<Record<string, number>> = {}): void {
+    this.commitStep({ throughOffset: this.#decodedThrough, appended: [], events, counters });
+  }
+
+  #eventRows(events: readonly NewEvent[]): readonly AppendedRows[] {
+    if (events.length === 0) return [];
+    const from = this.nextSeq("events");
+    const numbered = events.map((event, i) => ({ ...event, seq: from + i }));
+    const to = from + events.length - 1;
+    return [{ stream: "events", from, to, rows: events.length, chunk: encodeChunk("events", numbered) }];
   }
 
   #writeRows(appended: readonly AppendedRows[], atUs: number): void {

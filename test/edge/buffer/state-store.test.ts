@@ -1,5 +1,7 @@
 import { closeSync, openSync, readdirSync, statSync, truncateSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { decodeChunk } from "@sluice/shared/codec/row-chunk.ts";
+import type { NewEvent } from "@sluice/shared/contract/event.ts";
 import type { Stream } from "@sluice/shared/contract/stream.ts";
 import { assert } from "@sluice/shared/runtime/assert.ts";
 import { SimulatedClock } from "@sluice/shared/runtime/clock.ts";
@@ -230,3 +232,21 @@ function foreign(path: string): void {
   file.exec("DROP TABLE mark; CREATE TABLE mark (other)");
   file.close();
 }
+
+test("events told from anywhere get one number each, with their counters, and none that fails leaves a gap", () => {
+  const dir = tempFolder();
+  const state = open(dir);
+  const told = (detail: string): NewEvent => ({ kind: "import.done", atUs: 5, count: 1, detail });
+  state.commitStep({ throughOffset: 3, appended: [], events: [told("a"), told("b")], counters: {} });
+  state.appendEvents([told("c")], { imports: 2 });
+  state.appendEvents([]);
+  state.commitStep({ throughOffset: 4, appended: [], events: [told("d")], counters: {} });
+  const { from, to, rows, chunks } = state.readPending("events", 100);
+  expect({ from, to, rows }).toEqual({ from: 0, to: 3, rows: 4 });
+  expect(chunks.flatMap((chunk) => decodeChunk("events", chunk))).toEqual(
+    ["a", "b", "c", "d"].map((detail, seq) => ({ ...told(detail), seq })),
+  );
+  expect(state.decodedThrough).toBe(4);
+  expect(state.counters()).toEqual({ imports: 2 });
+  state.close();
+});
