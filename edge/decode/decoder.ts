@@ -148,8 +148,7 @@ export class Decoder {
       this.#quarantine.abandon();
       return { reason: "payload.malformed", detail: error.message };
     }
-    this.#values.end();
-    return undefined;
+    return this.#values.end();
   }
 
   #checkSize(payloadBytes: number): Refusal | undefined {
@@ -188,6 +187,8 @@ class MessageValues implements ValueSink {
   /** Counts messages, so that a metric can remember in which it was seen last. */
   #message = 0;
   #nextIndex = 0;
+  /** Whether the message says that it carries no readings by design. */
+  #isIgnored = false;
 
   constructor({ devices, columns, quarantine, limits }: ValueParts) {
     this.#devices = devices;
@@ -204,6 +205,7 @@ class MessageValues implements ValueSink {
     this.#receivedAtUs = message.receivedAtUs;
     this.#message += 1;
     this.#nextIndex = 0;
+    this.#isIgnored = false;
   }
 
   record(measuredAtUs: number | undefined, device?: string): void {
@@ -252,6 +254,10 @@ class MessageValues implements ValueSink {
     this.#requests.push(message);
   }
 
+  ignore(): void {
+    this.#isIgnored = true;
+  }
+
   /** What is to be told since the last time. */
   finish(): { readonly events: NewEvent[]; readonly requests: OutgoingMessage[] } {
     const finished = { events: this.#events, requests: this.#requests };
@@ -261,7 +267,8 @@ class MessageValues implements ValueSink {
   }
 
   /** Looks for what should have been in the message. */
-  end(): void {
+  end(): "ignored" | undefined {
+    if (this.#isIgnored && this.#nextIndex === 0 && !this.#quarantine.hasRefusals) return "ignored";
     const missing = this.#missing();
     if (missing.length > 0)
       this.#quarantine.refuse(this.#nextIndex, {
@@ -273,6 +280,7 @@ class MessageValues implements ValueSink {
         reason: "metric.missing",
         detail: "The message carries no value of any metric that its route reads.",
       });
+    return undefined;
   }
 
   /** A topic that names the metric carries one by design; what else the contract requires comes in other messages. */

@@ -1,9 +1,8 @@
-import { jsonMistake } from "./json-mistake.ts";
 import { isObject, member, parsePath, valueAt } from "./dotted-path.ts";
 import { JsonDevice, JsonUnits } from "./json-names.ts";
+import { parseJson } from "./json-text.ts";
 import { malformed, type PayloadDecoder, showValue, type ValueSink } from "./payload-decoder.ts";
 import type { JsonPayloadSettings } from "./settings.ts";
-import { decodeText } from "./text.ts";
 import { eventTimeUs, type TimeUnit } from "./time.ts";
 
 /** How deep objects in a record may nest where every field is a metric: deeper is no device's message. */
@@ -40,7 +39,7 @@ export function createJsonDecoder(settings: JsonPayloadSettings): PayloadDecoder
     needsTopicMetric: mapping.kind === "topic",
     namesDevice: device !== undefined,
     decode(payload, sink, { metric: topicMetric }) {
-      const message = parseJson(decodeText(payload));
+      const message = parseJson(payload);
       const records = findRecords(message, recordsPath, settings.records);
       for (const [place, record] of records.entries()) {
         if (!isObject(record)) {
@@ -71,16 +70,6 @@ function mappingOf(settings: JsonPayloadSettings, time: TimeField | undefined): 
   const others = [device, unit, ...Object.values(units)].filter((path) => path !== undefined);
   const ignored = [...ignore, ...others].map((path) => parsePath(path).join("."));
   return { kind: "all", ignored: new Set(time === undefined ? ignored : [...ignored, time.path.join(".")]) };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    const at = jsonMistake(text);
-    const near = text.slice(Math.max(0, at - 12), at + 12);
-    throw malformed(`The payload is not JSON at character ${at}, near ${showValue(near)}.`);
-  }
 }
 
 /** The records at a path, arrays on the way gone through and the last one too. */

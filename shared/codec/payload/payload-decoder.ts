@@ -23,6 +23,8 @@ export interface ValueSink {
   event(event: Omit<NewEvent, "atUs" | "offsets">): void;
   /** Something to be said to the device: published once, at most once. */
   request(message: OutgoingMessage): void;
+  /** Says that the message carries no readings by design, where it gives none: it is counted, not refused. */
+  ignore(): void;
 }
 
 /** What is known of a payload from outside it. */

@@ -2,11 +2,13 @@ import { createCsvDecoder } from "./csv.ts";
 import { createJsonDecoder } from "./json.ts";
 import { createNumberDecoder } from "./number.ts";
 import type { PayloadDecoder } from "./payload-decoder.ts";
+import { createSenmlDecoder } from "./senml.ts";
 import type { PayloadSettings } from "./settings.ts";
 
 /** The decoder of a route's payloads. A new format is one file, its settings, and one line here. */
 export function createPayloadDecoder(settings: PayloadSettings): PayloadDecoder {
   if (settings.format === "json") return createJsonDecoder(settings);
   if (settings.format === "number") return createNumberDecoder();
-  return createCsvDecoder(settings);
+  if (settings.format === "csv") return createCsvDecoder(settings);
+  return createSenmlDecoder(settings);
 }

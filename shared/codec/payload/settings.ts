@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { metricNameSchema } from "../../contract/ids.ts";
+import { NAME_TEMPLATE } from "./senml-names.ts";
 import { TIME_UNITS } from "./time.ts";
 
 const path = z.string().min(1).max(512);
@@ -118,13 +119,33 @@ const csvPayloadSchema = z
       });
   });
 
+/** Sensor Measurement Lists (RFC 8428), in JSON or in CBOR. */
+const senmlPayloadSchema = z.strictObject({
+  format: z.enum(["senml-json", "senml-cbor"]),
+  /** What a name means: the metric, or a template such as "{device}/{metric}", split where the text between them is last. */
+  name: z
+    .union([z.literal("{metric}"), z.string().max(256).regex(NAME_TEMPLATE, "such as {device}/{metric}")])
+    .default("{metric}")
+    .describe(
+      'What a name means: the metric, or a template such as "{device}/{metric}", split where the text between them is last.',
+    ),
+  /** What is put behind a metric's name for the sum of its values over time. */
+  sumSuffix: z
+    .string()
+    .regex(/^[A-Za-z0-9:./_-]{1,32}$/, '1 to 32 letters, digits and any of "-:./_"')
+    .default(".sum")
+    .describe("What is put behind a metric's name for the sum of its values over time."),
+});
+
 /** How a route's payloads are read: one entry per format. */
 export const payloadSettingsSchema = z.discriminatedUnion("format", [
   jsonPayloadSchema,
   numberPayloadSchema,
   csvPayloadSchema,
+  senmlPayloadSchema,
 ]);
 
 export type PayloadSettings = z.infer<typeof payloadSettingsSchema>;
 export type JsonPayloadSettings = z.infer<typeof jsonPayloadSchema>;
 export type CsvPayloadSettings = z.infer<typeof csvPayloadSchema>;
+export type SenmlPayloadSettings = z.infer<typeof senmlPayloadSchema>;
