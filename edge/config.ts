@@ -9,6 +9,7 @@ import { bufferSettingsSchema } from "./buffer/settings.ts";
 import { decodeSettingsSchema } from "./decode/settings.ts";
 import { featuresSettingsSchema } from "./features/settings.ts";
 import { inferenceSettingsSchema } from "./inference/settings.ts";
+import { resolveIngestFiles } from "./ingest/settings-files.ts";
 import { ingestSettingsSchema } from "./ingest/settings.ts";
 import { modelsSettingsSchema } from "./models/settings.ts";
 import { statusSettingsSchema } from "./status/settings.ts";
@@ -61,6 +62,7 @@ export function readSettings(path: string): GatewaySettings {
   const at = (file: string): string => resolve(dirname(path), file);
   return {
     ...settings,
+    ingest: resolveIngestFiles(settings.ingest, at),
     buffer: { ...settings.buffer, dir: at(settings.buffer.dir) },
     models: { ...settings.models, publicKeys: settings.models.publicKeys.map(at) },
     lake:

@@ -26,7 +26,7 @@ test.each(["0.0.0.0", "::", "192.168.1.5", "example.com", "127.0.0.1.example.com
   "%s can be reached from outside, which has to be allowed in words",
   (host) => {
     expect(mistakes({ broker: { host } })).toEqual([
-      "broker.allowAnonymousRemote: missing: must be true where host is not loopback: anyone who reaches the port can publish",
+      "broker.allowAnonymousRemote: missing: must be true where host is not loopback and there is no usersFile: anyone who reaches the port can publish",
     ]);
     expect(mistakes({ broker: { host, allowAnonymousRemote: true } })).toEqual([]);
   },
