@@ -1,0 +1,89 @@
+import * as fc from "fast-check";
+import { expect, test } from "vitest";
+import { MetricRate } from "../../../edge/decode/metric-rate.ts";
+
+const NEVER = { newestUs: -Infinity, filledUntilUs: -Infinity };
+
+/**
+ * The same limit said the other way: a bucket that leaks one microsecond a microsecond, into which each reading pours
+ * an interval. Rates whose interval is whole, so that both count exactly.
+ */
+class ModelRate {
+  readonly #intervalUs: number;
+  #levelUs = 0;
+  #atUs = -Infinity;
+
+  constructor(intervalUs: number) {
+    this.#intervalUs = intervalUs;
+  }
+
+  exceeds(atUs: number): boolean {
+    if (atUs < this.#atUs) return false;
+    this.#levelUs = Math.max(0, this.#levelUs - (atUs - this.#atUs));
+    this.#atUs = atUs;
+    if (this.#levelUs > Math.max(1_000_000 - this.#intervalUs, this.#intervalUs / 2)) return true;
+    this.#levelUs += this.#intervalUs;
+    return false;
+  }
+}
+
+const intervalUs = fc.constantFrom(1_000, 10_000, 100_000, 500_000, 1_000_000, 10_000_000);
+/** In units of the interval, so that every rate is met at its limit. */
+const gaps = fc.array(
+  fc.oneof(
+    { weight: 6, arbitrary: fc.double({ min: 0, max: 1.2, noNaN: true }) },
+    { weight: 3, arbitrary: fc.constantFrom(0, 1) },
+    { weight: 1, arbitrary: fc.double({ min: -3, max: 30, noNaN: true }) },
+  ),
+  { maxLength: 200, size: "max" },
+);
+
+test("a metric's rate refuses what a leaking bucket refuses, restarted wherever you like", () => {
+  let exceeded = 0;
+  fc.assert(
+    fc.property(intervalUs, gaps, fc.integer({ min: 1, max: 20 }), (interval, drawn, restartEvery) => {
+      const model = new ModelRate(interval);
+      const hz = 1_000_000 / interval;
+      let rate = new MetricRate(hz, NEVER);
+      let atUs = 1_700_000_000_000_000;
+      for (const [i, gap] of drawn.entries()) {
+        atUs += Math.round(gap * interval);
+        if (i % restartEvery === 0) rate = new MetricRate(hz, structuredClone(rate.state()));
+        const isExceeded = rate.exceeds(atUs);
+        exceeded += Number(isExceeded);
+        expect(isExceeded).toBe(model.exceeds(atUs));
+      }
+    }),
+    { numRuns: 300 },
+  );
+  expect(exceeded).toBeGreaterThan(300);
+});
+
+test("over any span no more passes than the rate allows and one second's worth besides", () => {
+  fc.assert(
+    fc.property(intervalUs, gaps, (interval, drawn) => {
+      const rate = new MetricRate(1_000_000 / interval, NEVER);
+      let atUs = 0;
+      const passed: number[] = [];
+      for (const gap of drawn) {
+        atUs += Math.abs(Math.round(gap * interval));
+        if (!rate.exceeds(atUs)) passed.push(atUs);
+      }
+      const burst = Math.max(1_000_000, interval * 1.5);
+      for (const [i, from] of passed.entries())
+        for (const [j, to] of passed.entries())
+          if (j >= i) expect((j - i + 1) * interval).toBeLessThanOrEqual(to - from + burst);
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test("a device that keeps its rate passes, with half an interval of jitter, and its backlog passes too", () => {
+  const rate = new MetricRate(1, NEVER);
+  const jitter = [0, 400, -90, 250, 0, -400, 499];
+  const times = Array.from({ length: 1_000 }, (_, i) => (i + 1) * 1_000_000 + (jitter[i % 7] ?? 0) * 500);
+  expect(times.filter((atUs) => rate.exceeds(atUs))).toEqual([]);
+  // What it had kept from before comes while it sends what is new.
+  const backlog = times.slice(0, 500);
+  expect(backlog.filter((atUs) => rate.exceeds(atUs))).toEqual([]);
+});
