@@ -15,7 +15,11 @@ const UNPACKED_BYTES_MAX = 536_870_912;
 
 /** Rows of a stream as a landing object: an uncompressed Arrow IPC stream, zstd over the whole. Deterministic. */
 export function encodeLanding<S extends Stream>(stream: S, chunks: readonly StreamRows[S][]): Uint8Array {
-  const table = landingColumns(stream, chunks);
+  return encodeLandingTable(stream, landingColumns(stream, chunks));
+}
+
+/** The same from columns: what `decodeLanding` gave, with rows left out. */
+export function encodeLandingTable(stream: Stream, table: ColumnTable): Uint8Array {
   return zstdCompressSync(encodeArrow(LANDING_COLUMNS[stream], table), {
     params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL, [constants.ZSTD_c_checksumFlag]: 1 },
   });

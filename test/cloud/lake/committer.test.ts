@@ -1,6 +1,6 @@
 import { sha256Hex } from "@sluice/shared/codec/hash.ts";
 import { encodeLanding } from "@sluice/shared/codec/landing.ts";
-import { landingKey, SHA256_METADATA } from "@sluice/shared/contract/lake-key.ts";
+import { landingKey, type LandingRange, SHA256_METADATA } from "@sluice/shared/contract/lake-key.ts";
 import { SimulatedClock } from "@sluice/shared/runtime/clock.ts";
 import { silentLog } from "@sluice/shared/runtime/log.ts";
 import { MemoryStore } from "@sluice/shared/store/memory.ts";
@@ -112,7 +112,6 @@ const UNUSABLE: Readonly<Record<string, { body: Uint8Array; sha256?: string; rea
     body: encodeLanding("readings", [readingBlock(5, 2), readingBlock(6, 2)]),
     reason: /number 6.0 after 6.1/,
   },
-  "an object without rows": { body: encodeLanding("readings", [readingBlock(5, 0)]), reason: /no rows/ },
 };
 
 test.each(Object.entries(UNUSABLE))(
@@ -146,6 +145,22 @@ test.each(Object.entries(UNUSABLE))(
     expect(await keysBelow(store, "quarantine/landing/")).toEqual([aside, `${aside}.reason.json`]);
   },
 );
+
+test("a range of which a gateway kept few rows, or none, is committed, and the rows behind it go on", async () => {
+  const store = new MemoryStore();
+  await landReadings(store, 0, 4);
+  const put = (range: LandingRange, body: Uint8Array): Promise<unknown> =>
+    store.put(landingKey(range), body, { metadata: { [SHA256_METADATA]: sha256Hex(body) } });
+  await put(rangeOf(5, 9), encodeLanding("readings", [readingBlock(5, 0)]));
+  await put(rangeOf(10, 19), encodeLanding("readings", [readingBlock(12, 1)]));
+  await landReadings(store, 20, 24);
+  await put({ ...rangeOf(0, 9), stream: "features" }, encodeLanding("features", [[vector(3)]]));
+  const report = await freshCommitter(store).run();
+  expect(report).toMatchObject({ lost: [], gaps: [], objects: 5 });
+  expect(await readingIds(store)).toEqual(
+    [idsOf("gw-1", 0, 4), idsOf("gw-1", 12, 12), idsOf("gw-1", 20, 24)].flat(),
+  );
+});
 
 test("what the wire damaged once is read again and not lost", async () => {
   const store = new MemoryStore();
