@@ -78,7 +78,7 @@ export class Pipeline {
     if (checkpoint === undefined) this.#features = new FeatureStage([], 0);
     else {
       const { decoder, features } = decodeCheckpoint(checkpoint.bytes);
-      options.decoder.restore(decoder);
+      options.decoder.restore(decoder, (from) => this.#stored(from, checkpoint.throughOffset));
       this.#features = FeatureStage.restore(features);
     }
     this.#replay((checkpoint?.throughOffset ?? -1) + 1);
@@ -93,15 +93,21 @@ export class Pipeline {
 
   /** Brings feature state from the checkpoint to what was committed; every output of this was committed before. */
   #replay(fromOffset: number): void {
-    const { log, state, decoder } = this.#options;
-    for (let next = fromOffset; next <= state.decodedThrough;) {
-      // Behind lost messages a read may come to some that no step has seen yet.
-      const messages = log
+    const { state, decoder } = this.#options;
+    for (const messages of this.#stored(fromOffset, state.decodedThrough))
+      this.#features.process(decoder.decode(messages).readings);
+  }
+
+  /** The messages of a range of offsets, some at a time; those that are not there are passed over. */
+  *#stored(fromOffset: number, throughOffset: number): Generator<readonly RawMessage[]> {
+    for (let next = fromOffset; next <= throughOffset;) {
+      // Behind lost messages a read may come to some that are beyond the range.
+      const messages = this.#options.log
         .read(next, { messages: STEP_MESSAGES_MAX, bytes: STEP_BYTES_MAX })
-        .filter(({ offset }) => offset <= state.decodedThrough);
+        .filter(({ offset }) => offset <= throughOffset);
       const last = messages.at(-1);
       if (last === undefined) return;
-      this.#features.process(decoder.decode(messages).readings);
+      yield messages;
       next = last.offset + 1;
     }
   }

@@ -6,14 +6,18 @@ import type { Label } from "@sluice/shared/contract/label.ts";
 import type { OutgoingMessage, RawMessage } from "@sluice/shared/contract/message.ts";
 import type { QuarantineReason, QuarantineRow } from "@sluice/shared/contract/quarantine.ts";
 import type { ReadingBlock } from "@sluice/shared/contract/reading.ts";
+import { decodeSpooled, isSpoolTopic, parseSpoolTopic } from "@sluice/shared/contract/spool.ts";
 import { LABEL_TOPIC } from "@sluice/shared/contract/topic.ts";
 import { isoTime } from "@sluice/shared/runtime/clock.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { type Destination, type Device, Devices } from "./devices.ts";
+import { GenerationStarts, type SavedStarts } from "./generation-starts.ts";
 import { decodeLabel } from "./label.ts";
 import { QuarantineLog } from "./quarantine-log.ts";
 import { ReadingColumns } from "./reading-columns.ts";
 import { checkRoutes, Router, type RouteSettings } from "./routes.ts";
+import { SeenReadings } from "./seen-readings.ts";
+import { giveRows, SpoolProgress } from "./spooled.ts";
 import { explainValue, type Refusal } from "./validate.ts";
 
 /** What a message and its times must keep to. */
@@ -21,6 +25,8 @@ export interface DecodeLimits {
   readonly payloadBytesMax: number;
   readonly futureSkewMs: number;
   readonly pastMaxMs: number;
+  /** Messages of a generation of SeenReadings. */
+  readonly duplicateWindowMessages: number;
 }
 
 export interface DecoderOptions {
@@ -42,10 +48,17 @@ export interface Decoded {
   readonly counters: Record<string, number>;
 }
 
-/** What a decoder remembers, as JSON. */
-export interface DecoderState {
+/** What decoding remembers of the messages so far, as JSON. */
+export interface DecoderMemory {
   /** The memories of payload decoders, by the topic filter of their route. */
   readonly payloads: Readonly<Record<string, Json>>;
+  /** The number of the next message of each job of the spool. */
+  readonly spool: Readonly<Record<string, number>>;
+}
+
+/** A decoder's state: its memory, and from where on to learn again which readings were seen lately. */
+export interface DecoderState extends DecoderMemory {
+  readonly recent: SavedStarts<DecoderMemory>;
 }
 
 /**
@@ -64,6 +77,13 @@ export class Decoder {
   readonly #columns = new ReadingColumns();
   readonly #quarantine = new QuarantineLog();
   readonly #values: MessageValues;
+  readonly #spool = new SpoolProgress();
+  #labels: Label[] = [];
+  #ignored = 0;
+  /** Messages of the spool that came again. */
+  #repeated = 0;
+  readonly #seen: SeenReadings;
+  readonly #starts: GenerationStarts<DecoderMemory>;
 
   /** Throws PipelineError "config.invalid" where routes and contracts do not go together. */
   constructor({ routes, contracts, limits, ignoredTopics = [] }: DecoderOptions) {
@@ -76,6 +96,8 @@ export class Decoder {
       );
     this.#devices = new Devices(new Router(routes, ignoredTopics), contracts);
     this.#limits = limits;
+    this.#seen = new SeenReadings(limits.duplicateWindowMessages);
+    this.#starts = new GenerationStarts(limits.duplicateWindowMessages);
     this.#values = new MessageValues({
       devices: this.#devices,
       columns: this.#columns,
@@ -85,47 +107,107 @@ export class Decoder {
   }
 
   decode(messages: readonly RawMessage[]): Decoded {
-    const labels: Label[] = [];
-    let ignored = 0;
     for (const message of messages) {
-      const refusal =
-        message.topic === LABEL_TOPIC ? this.#decodeLabel(message, labels) : this.#decodeReadings(message);
-      if (refusal === "ignored") ignored += 1;
-      else if (refusal !== undefined) this.#quarantine.refuse(0, refusal);
-      this.#quarantine.endMessage(message);
+      this.#starts.message(message.offset, () => this.#memory());
+      this.#seen.message(message.offset);
+      if (isSpoolTopic(message.topic)) this.#decodeSpooled(message);
+      else this.#decodeMessage(message);
     }
     const readings = this.#columns.finish();
     const { rows, counts } = this.#quarantine.finish();
     const counters: Record<string, number> = {
       messages: messages.length,
       readings: readings.count,
-      labels: labels.length,
-      ignored,
+      labels: this.#labels.length,
+      ignored: this.#ignored,
+      "spool.repeated": this.#repeated,
       quarantined: 0,
     };
     for (const [reason, count] of counts) {
       counters[`quarantine.${reason}`] = count;
       counters["quarantined"] = (counters["quarantined"] ?? 0) + count;
     }
+    for (const [what, count] of Object.entries(this.#seen.finish())) if (count > 0) counters[what] = count;
+    const labels = this.#labels;
+    this.#labels = [];
+    this.#ignored = 0;
+    this.#repeated = 0;
     return { readings, quarantine: rows, labels, counters, ...this.#values.finish() };
   }
 
   /** What it remembers of the messages so far, to be carried over a restart. */
   state(): DecoderState {
-    return { payloads: this.#devices.memories() };
+    return { ...this.#memory(), recent: this.#starts.save() };
   }
 
-  /** Goes on from a state; what the settings no longer know of is forgotten. */
-  restore(state: DecoderState): void {
-    this.#devices.restoreMemories(state.payloads);
+  /**
+   * Goes on from a state; what the settings no longer know of is forgotten. `read` gives the messages from an offset
+   * up to where the state was taken: from them it learns which readings were seen lately, and nothing else.
+   */
+  restore(state: DecoderState, read: (fromOffset: number) => Iterable<readonly RawMessage[]>): void {
+    this.#starts.restore(state.recent);
+    const { first } = this.#starts;
+    if (first !== undefined) {
+      this.#recall(first.memory);
+      for (const messages of read(first.offset)) this.decode(messages);
+      this.#starts.restore(state.recent);
+    }
+    this.#recall(state);
   }
 
-  #decodeLabel(message: RawMessage, labels: Label[]): Refusal | undefined {
+  /** The first message that a restart would have to read again. */
+  get neededFrom(): number {
+    return this.#starts.first?.offset ?? Infinity;
+  }
+
+  #memory(): DecoderMemory {
+    return { payloads: this.#devices.memories(), spool: this.#spool.save() };
+  }
+
+  #recall(memory: DecoderMemory): void {
+    this.#devices.restoreMemories(memory.payloads);
+    this.#spool.restore(memory.spool);
+  }
+
+  #decodeMessage(message: RawMessage): void {
+    const refusal =
+      message.topic === LABEL_TOPIC ? this.#decodeLabel(message) : this.#decodeReadings(message);
+    if (refusal === "ignored") this.#ignored += 1;
+    else if (refusal !== undefined) this.#quarantine.refuse(0, refusal);
+    this.#quarantine.endMessage(message);
+  }
+
+  /** A message from the spool folder: rows of a file, or a message that is decoded again under a new offset. */
+  #decodeSpooled(message: RawMessage): void {
+    const place = parseSpoolTopic(message.topic);
+    const spooled = decodeSpooled(message.payload);
+    if (place === undefined || spooled === undefined) {
+      this.#quarantine.refuse(0, { reason: "payload.malformed", detail: "It is not a spooled message." });
+      this.#quarantine.endMessage(message);
+    } else if (!this.#spool.accepts(place)) this.#repeated += 1;
+    else if (spooled.header.kind === "message")
+      this.#decodeMessage({ ...message, ...spooled.header, payload: spooled.body });
+    else {
+      const { deviceType, source, firstRow, isLast } = spooled.header;
+      const target = { route: { deviceType }, device: undefined, metric: undefined };
+      const refusal = this.#decodeInto(message, target, () => {
+        const rows = giveRows(spooled.body, firstRow, this.#values);
+        if (!isLast) return;
+        const count = firstRow - 1 + rows;
+        const detail = `${source} was imported: ${count} rows.`;
+        this.#values.event({ kind: "import.done", count, detail, facts: { source, job: place.job } });
+      });
+      if (refusal !== undefined && refusal !== "ignored") this.#quarantine.refuse(0, refusal);
+      this.#quarantine.endMessage(message);
+    }
+  }
+
+  #decodeLabel(message: RawMessage): Refusal | undefined {
     const refusal = this.#checkSize(message.payload.length);
     if (refusal !== undefined) return refusal;
     const label = decodeLabel(message);
     if (typeof label === "string") return { reason: "label.invalid", detail: label };
-    labels.push(label);
+    this.#labels.push(label);
     return undefined;
   }
 
@@ -134,21 +216,30 @@ export class Decoder {
     if (destination === "ignored" || "reason" in destination) return destination;
     const refusal = this.#checkSize(message.payload.length);
     if (refusal !== undefined) return refusal;
-    const before = this.#columns.count;
-    try {
-      this.#values.begin(message, destination);
+    return this.#decodeInto(message, destination, () =>
       destination.route.payload.decode(message.payload, this.#values, {
         topic: message.topic,
         metric: destination.metric,
         receivedAtUs: message.receivedAtUs,
-      });
+      }),
+    );
+  }
+
+  /** Takes the values of one message, all or, where it is malformed, none of them. */
+  #decodeInto(message: RawMessage, target: Target, give: () => void): Refusal | "ignored" | undefined {
+    const before = this.#columns.count;
+    try {
+      this.#values.begin(message, target);
+      give();
     } catch (error) {
       if (!(error instanceof PipelineError) || error.code !== "payload.malformed") throw error;
       this.#columns.cutTo(before);
       this.#quarantine.abandon();
       return { reason: "payload.malformed", detail: error.message };
     }
-    return this.#values.end();
+    const ended = this.#values.end();
+    this.#columns.dropDuplicates(before, this.#seen);
+    return ended;
   }
 
   #checkSize(payloadBytes: number): Refusal | undefined {
@@ -161,6 +252,9 @@ export class Decoder {
     };
   }
 }
+
+/** Where a message's values go. */
+type Target = Pick<Destination, "device" | "metric"> & { readonly route: { readonly deviceType: string } };
 
 interface ValueParts {
   readonly devices: Devices;
@@ -175,7 +269,7 @@ class MessageValues implements ValueSink {
   readonly #columns: ReadingColumns;
   readonly #quarantine: QuarantineLog;
   readonly #limits: DecodeLimits;
-  #destination: Destination | undefined;
+  #destination: Target | undefined;
   /** The device of the record at hand. */
   #device: Device | undefined;
   #offset = 0;
@@ -197,7 +291,7 @@ class MessageValues implements ValueSink {
     this.#limits = limits;
   }
 
-  begin(message: RawMessage, destination: Destination): void {
+  begin(message: RawMessage, destination: Target): void {
     this.#columns.message(message.offset, message.receivedAtUs);
     this.#destination = destination;
     this.#device = destination.device;

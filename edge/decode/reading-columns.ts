@@ -1,10 +1,12 @@
 import type { ReadingBlock, Series } from "@sluice/shared/contract/reading.ts";
+import type { SeenReadings, SeenSeries } from "./seen-readings.ts";
 
 /** A series and its place in the block that is being built. */
 export interface SeriesSlot {
   readonly series: Series;
   block: number;
   place: number;
+  seen?: SeenSeries | undefined;
 }
 
 const CAPACITY_MIN = 1_024;
@@ -12,6 +14,8 @@ const CAPACITY_MIN = 1_024;
 /** Builds blocks of readings by column: `add` per reading makes no object; `finish` copies out what was added. */
 export class ReadingColumns {
   #series: Series[] = [];
+  /** By place, like the series. */
+  #slots: SeriesSlot[] = [];
   #block = 0;
   #count = 0;
   #seriesIndex = new Uint32Array(CAPACITY_MIN);
@@ -43,6 +47,7 @@ export class ReadingColumns {
       slot.block = this.#block;
       slot.place = this.#series.length;
       this.#series.push(slot.series);
+      this.#slots.push(slot);
     }
     this.#seriesIndex[at] = slot.place;
     this.#offset[at] = this.#messageOffset;
@@ -60,6 +65,36 @@ export class ReadingColumns {
     this.#count = count;
   }
 
+  /** Takes out the duplicates among what devices stamped and was added after there were `count`. */
+  dropDuplicates(count: number, seen: SeenReadings): void {
+    let kept = count;
+    for (let row = count; row < this.#count; row++) {
+      const slot = this.#slots[this.#seriesIndex[row] ?? -1];
+      const isStamped = this.#clock[row] === 0;
+      if (isStamped && slot !== undefined) {
+        const verdict = seen.judge(slot, this.#measuredAtUs[row] ?? NaN, this.#value[row] ?? NaN);
+        if (verdict === "duplicate") continue;
+      }
+      if (kept < row) this.#move(row, kept);
+      kept += 1;
+    }
+    this.#count = kept;
+  }
+
+  #move(from: number, to: number): void {
+    for (const column of [
+      this.#seriesIndex,
+      this.#offset,
+      this.#index,
+      this.#measuredAtUs,
+      this.#receivedAtUs,
+      this.#value,
+      this.#clock,
+      this.#withheld,
+    ])
+      column.copyWithin(to, from, from + 1);
+  }
+
   finish(): ReadingBlock {
     const block = {
       count: this.#count,
@@ -74,6 +109,7 @@ export class ReadingColumns {
       withheld: this.#withheld.slice(0, this.#count),
     };
     this.#series = [];
+    this.#slots = [];
     this.#block += 1;
     this.#count = 0;
     return block;

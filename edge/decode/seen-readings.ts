@@ -43,7 +43,7 @@ export class SeenReadings {
   #generation = -1;
   /** What is left of `readingsMax` in this generation. */
   #left = 0;
-  #unremembered = 0;
+  #counts = { duplicates: 0, conflicts: 0, unremembered: 0 };
 
   /** `windowMessages` 0: nothing is remembered, everything is new. */
   constructor(windowMessages: number, readingsMax = SEEN_READINGS_MAX) {
@@ -62,7 +62,7 @@ export class SeenReadings {
       if (series.generation < generation - 1) this.#series.delete(key);
   }
 
-  /** Judges a reading that its device stamped, and remembers it. */
+  /** Judges a reading that its device stamped, counts it and remembers it. */
   judge(slot: SeenSlot, measuredAtUs: number, value: number): Verdict {
     if (this.#windowMessages === 0) return "new";
     const series = slot.seen?.generation === this.#generation ? slot.seen : this.#find(slot);
@@ -71,6 +71,20 @@ export class SeenReadings {
       this.#remember(newer, measuredAtUs, value);
       return "new";
     }
+    const verdict = this.#compare(series, measuredAtUs, value);
+    if (verdict === "duplicate") this.#counts.duplicates += 1;
+    else if (verdict === "conflict") this.#counts.conflicts += 1;
+    return verdict;
+  }
+
+  /** How many readings were duplicates, were conflicts, were not remembered, since the last time. */
+  finish(): { readonly duplicates: number; readonly conflicts: number; readonly unremembered: number } {
+    const counts = this.#counts;
+    this.#counts = { duplicates: 0, conflicts: 0, unremembered: 0 };
+    return counts;
+  }
+
+  #compare({ newer, older }: SeenSeries, measuredAtUs: number, value: number): Verdict {
     const now = newer.find(measuredAtUs, value);
     if (now === "same") return "duplicate";
     this.#remember(newer, measuredAtUs, value);
@@ -79,17 +93,10 @@ export class SeenReadings {
     return now === "other" || before === "other" ? "conflict" : "new";
   }
 
-  /** How many readings were not remembered since the last time. */
-  finish(): number {
-    const unremembered = this.#unremembered;
-    this.#unremembered = 0;
-    return unremembered;
-  }
-
   #remember(run: SeenRun, measuredAtUs: number, value: number): void {
     const cost = run.count === 0 ? SERIES_COST_READINGS : 1;
     if (this.#left < cost) {
-      this.#unremembered += 1;
+      this.#counts.unremembered += 1;
       return;
     }
     this.#left -= cost;

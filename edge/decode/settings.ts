@@ -85,6 +85,15 @@ export const decodeSettingsSchema = z
       .max(3_155_760_000_000)
       .default(315_576_000_000)
       .describe("How old a reading may be when it arrives; ten years unless said otherwise."),
+    /** How many messages back, up to twice as many, a reading of the same device, metric, time and value is a duplicate; 0 never. Costs about 32 bytes of memory a reading, 32 MiB at most, and that many messages are kept on disk and read again at a start. */
+    duplicateWindowMessages: z
+      .int()
+      .min(0)
+      .max(10_000_000)
+      .default(50_000)
+      .describe(
+        "How many messages back, up to twice as many, a reading of the same device, metric, time and value is a duplicate; 0 never. Costs about 32 bytes of memory a reading, 32 MiB at most, and that many messages are kept on disk and read again at a start.",
+      ),
   })
   .superRefine(({ routes, contracts, ignoredTopics }, context) => {
     for (const { path, message } of checkRoutes(routes, contracts, ignoredTopics))

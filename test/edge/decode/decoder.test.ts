@@ -257,8 +257,8 @@ test("a device that invents names without end does not make the decoder forget w
     Object.fromEntries(Array.from({ length: 3_000 }, (_, i) => [`n${from + i}`, i]));
   const { readings, quarantine } = decoderOf(SETTINGS).decode([
     telemetry(0, { t: START_US, pressure: 1, ...names(0) }),
-    telemetry(1, { t: START_US, pressure: 1, ...names(3_000) }),
-    telemetry(2, { t: START_US, pressure: 1, ...names(6_000) }),
+    telemetry(1, { t: START_US + 1, pressure: 1, ...names(3_000) }),
+    telemetry(2, { t: START_US + 2, pressure: 1, ...names(6_000) }),
   ]);
   expect(readings.count).toBe(9_003);
   expect(quarantine).toEqual([]);
@@ -266,7 +266,7 @@ test("a device that invents names without end does not make the decoder forget w
 
 test("routes that contradict each other are refused at construction, with the path", () => {
   const route = { topic: "a/{device}/{site}", deviceType: "pump", payload: { format: "number" as const } };
-  const limits = { payloadBytesMax: 1, futureSkewMs: 1, pastMaxMs: 1 };
+  const limits = { payloadBytesMax: 1, futureSkewMs: 1, pastMaxMs: 1, duplicateWindowMessages: 1 };
   expect(() => new Decoder({ routes: [route], contracts: [], limits })).toThrow(
     /decode\.routes\.0\.topic: "\{site\}" is not known/,
   );
