@@ -17,6 +17,10 @@ export interface BrokerMemory {
   /** Takes an acknowledged message out of a session's queue; undefined where it was not in it. */
   outgoingClearMessageId(client: ClientId, packet: object): Promise<object | undefined>;
   storeRetained(packet: AedesPublishPacket): Promise<void>;
+  /** Keeps subscriptions for a session that outlives its connection. */
+  addSubscriptions(client: ClientId, subscriptions: readonly { readonly topic: string }[]): Promise<void>;
+  removeSubscriptions(client: ClientId, filters: readonly string[]): Promise<void>;
+  cleanSubscriptions(client: ClientId): Promise<void>;
 }
 
 const METHODS = [
@@ -25,6 +29,9 @@ const METHODS = [
   "outgoingEnqueueCombi",
   "outgoingClearMessageId",
   "storeRetained",
+  "addSubscriptions",
+  "removeSubscriptions",
+  "cleanSubscriptions",
 ] as const;
 
 /** The memory of a broker that was made without a persistence of its own. */

@@ -1,23 +1,35 @@
-import { Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { IncomingMessage } from "@sluice/shared/contract/message.ts";
 import { present } from "@sluice/shared/runtime/assert.ts";
 import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { Aedes, type AedesOptions, type Client, type PublishPacket } from "aedes";
-import { boundMemory, memoryOf } from "./broker-memory.ts";
+import { boundMemory, type BrokerMemory, memoryOf } from "./broker-memory.ts";
 import { closingReason } from "./closing-reason.ts";
 import { ExactlyOnce } from "./exactly-once.ts";
 import { Intake, type Refusal } from "./intake.ts";
 import { Listener } from "./listener.ts";
-import { PacketGuard } from "./packet-guard.ts";
+import { AcknowledgementBatch } from "./acknowledgement-batch.ts";
+import type { PublishRights } from "./access.ts";
+import { ConnectionWatch } from "./connection-watch.ts";
+import { PublishConnection, type PublishPath } from "./publish-connection.ts";
+import { PublishPackets } from "./publish-packet.ts";
 import { SaidOnce } from "./said-once.ts";
 import type { BrokerSettings } from "./settings.ts";
 import type { IngestStats, Source, SourceOptions } from "./source.ts";
+import { indexSubscriptions } from "./subscription-index.ts";
 import { isReserved } from "./topic-rules.ts";
 
 type Answer = (error?: Error | null) => void;
 
 /** MQTT 3.1.1 §3.2.2.3: "identifier rejected". */
 const IDENTIFIER_REJECTED = 2;
+
+/** CONNACK as MQTT 5 has it, with "unsupported protocol version" (MQTT 5 §3.2.2.2), which its clients understand. */
+const MQTT5_REFUSED = Uint8Array.of(0x20, 3, 0, 0x84, 0);
+
+/** What one connection may have on its way to the disk: about what a slow disk takes in 10 ms. */
+const UNSETTLED_MESSAGES_MAX = 4_096;
+const UNSETTLED_BYTES_MAX = 524_288;
 
 /** How often the broker looks at its own sessions; it says so on $SYS, which nobody can read. */
 const HEARTBEAT_MS = 3_600_000;
@@ -30,7 +42,7 @@ export function createEmbeddedBroker(options: SourceOptions): Source {
  * An MQTT 3.1 and 3.1.1 broker in the gateway, whose acknowledgements wait for the sink.
  *
  * QoS 1: PUBACK after the message is durable. QoS 2: PUBREC after it is durable, each message put once however often
- * it is delivered. QoS 0: reading goes on after it is durable, so that a slow disk slows publishers down. When the
+ * it is delivered. QoS 0: not too many before they are durable, so that a slow disk slows publishers down. When the
  * sink refuses, the connection is closed without an acknowledgement. Sessions, retained messages and queues live in
  * memory and end with the process; what the sink has does not.
  */
@@ -44,7 +56,10 @@ class EmbeddedBroker implements Source {
   readonly #said = new SaidOnce();
   /** Clients that want to keep a session without a name, which MQTT 3.1.1 §3.1.3.1 refuses. */
   readonly #nameless = new WeakSet<Client>();
+  readonly #watch: ConnectionWatch;
+  readonly #connections = new WeakMap<Client, PublishConnection>();
   #exactlyOnce: ExactlyOnce | undefined;
+  #path: PublishPath | undefined;
   #address = "";
   #stopping = false;
 
@@ -57,6 +72,10 @@ class EmbeddedBroker implements Source {
       overLimit: () => this.#refuse("connect.limit", "", "Raise ingest.broker.connectionsMax."),
     });
     this.#broker = new Aedes(this.#brokerOptions());
+    this.#watch = new ConnectionWatch(options.clock);
+    this.#broker.on("connackSent", ({ returnCode }, client) => {
+      if (returnCode === 0) this.#connections.get(client)?.accepted(client, this.#rightsOf());
+    });
     this.#broker.on("clientError", (client, error) => this.#failed(client, error));
     this.#broker.on("connectionError", (client, error) => this.#failed(client, error));
   }
@@ -70,12 +89,39 @@ class EmbeddedBroker implements Source {
     const memory = memoryOf(this.#broker);
     boundMemory(memory, this.#settings, (reason) => this.#intake.refuse(reason));
     this.#exactlyOnce = new ExactlyOnce(memory);
+    this.#path = this.#publishPath(memory);
+    this.#watch.start();
     try {
       this.#address = await this.#listener.listen();
     } catch (error) {
+      await this.#watch.stop();
       await this.#closeBroker();
       throw error;
     }
+  }
+
+  #publishPath(memory: BrokerMemory): PublishPath {
+    return {
+      intake: this.#intake,
+      clock: this.#options.clock,
+      limits: {
+        packetBytesMax: this.#options.settings.packetBytesMax,
+        unsettledMessagesMax: UNSETTLED_MESSAGES_MAX,
+        unsettledBytesMax: UNSETTLED_BYTES_MAX,
+        stallMs: this.#settings.subscriberStallMs,
+      },
+      packets: new PublishPackets(),
+      subscriptions: indexSubscriptions(this.#broker, memory),
+      acknowledgements: new AcknowledgementBatch(),
+      isStopping: () => this.#stopping,
+      deliver: (packet, delivered) => this.#broker.publish(packet, delivered),
+      refused: (reason, { name }, detail) => this.#refuse(reason, name, detail),
+      speaksMqtt5: (connection) => this.#refuseVersion(connection),
+    };
+  }
+
+  #rightsOf(): PublishRights {
+    return { publishRefusal: (topic) => (isReserved(topic) ? "topic.reserved" : undefined) };
   }
 
   /** Takes nothing new, lets what is under way be acknowledged, then closes every connection. */
@@ -87,6 +133,7 @@ class EmbeddedBroker implements Source {
     if (late > 0)
       this.#options.log.warn({ late }, "stopped before these messages were stored; they come again");
     await nextTurn(); // The last acknowledgements are written in this turn.
+    await this.#watch.stop();
     await this.#closeBroker();
     this.#listener.destroySockets();
     await closed;
@@ -116,7 +163,9 @@ class EmbeddedBroker implements Source {
       drainTimeout: this.#settings.subscriberStallMs,
       heartbeatInterval: HEARTBEAT_MS,
       preConnect: (client, packet, answer) => {
-        if (packet.protocolVersion === 5) this.#refuseVersion(client);
+        // The connection looks after its keep-alive itself: the broker does not see every packet.
+        this.#connections.get(client)?.promises(packet.keepalive ?? 0);
+        packet.keepalive = 0;
         if (packet.clientId === "" && packet.clean !== true) this.#nameless.add(client);
         answer(null, true);
       },
@@ -162,12 +211,9 @@ class EmbeddedBroker implements Source {
   }
 
   #settled(client: Client, qos: number, error: Error | undefined, answer: Answer): void {
-    if (qos === 0) {
-      answer(null); // Counted where it failed; there is no acknowledgement to hold back.
-      return;
-    }
-    if (error === undefined && !client.closed) this.#intake.acknowledged();
-    answer(error === undefined ? null : notStored(client, error));
+    // Counted where it failed; QoS 0 has no acknowledgement to hold back.
+    const answered = qos === 0 || error === undefined ? null : notStored(client, error);
+    this.#afterEarlier(client, () => answer(answered));
   }
 
   #putOnce(client: Client, packet: PublishPacket, message: IncomingMessage, answer: Answer): void {
@@ -175,6 +221,7 @@ class EmbeddedBroker implements Source {
       new Promise((resolve, reject) => {
         this.#intake.put(message, (error) => (error === undefined ? resolve() : reject(error)));
       });
+    const done = (): void => this.#connections.get(client)?.exactlyOnceDone();
     present(this.#exactlyOnce, "the broker has started")
       .commit(client.id, packet, put)
       .then(
@@ -182,10 +229,20 @@ class EmbeddedBroker implements Source {
           // Without its connection nothing may be remembered: its packet ids may already mean other messages.
           if (client.closed) return answer(notStored(client, new Error("its connection is gone")));
           this.#intake.acknowledged();
-          return answer(null);
+          return this.#afterEarlier(client, () => {
+            answer(null);
+            setImmediate(done); // The broker has handed it to its subscribers by then.
+          });
         },
         (error: unknown) => answer(notStored(client, error)),
       );
+  }
+
+  /** Lets what the client published before go to its subscribers first. */
+  #afterEarlier(client: Client, then: () => void): void {
+    const connection = this.#connections.get(client);
+    if (connection === undefined) then();
+    else connection.whenHandedOver(then);
   }
 
   /** A publish is left unanswered, so that its sender keeps it; a will would say that a device is gone, which is not so. */
@@ -195,24 +252,10 @@ class EmbeddedBroker implements Source {
   }
 
   #connected(socket: Socket): void {
-    const guard = new PacketGuard(this.#options.settings.packetBytesMax);
-    const read = socket.read.bind(socket);
-    // The broker's parser takes its bytes by `read`: what the guard refuses never reaches it.
-    socket.read = (size?: number): unknown => {
-      const chunk: unknown = read(size);
-      const fault = chunk instanceof Uint8Array ? guard.check(chunk) : undefined;
-      if (fault === undefined) return chunk;
-      if (fault.kind === "too_large")
-        this.#refuse(
-          "packet.too_large",
-          clientName(socket),
-          `A packet of ${fault.bytes} bytes is over ingest.packetBytesMax.`,
-        );
-      else this.#refuse("packet.invalid", clientName(socket), "What it sends is not MQTT.");
-      socket.destroy();
-      return null;
-    };
-    this.#broker.handle(socket);
+    const connection = new PublishConnection(socket, present(this.#path, "the broker has started"));
+    this.#watch.add(connection);
+    socket.once("close", () => this.#watch.delete(connection));
+    this.#connections.set(this.#broker.handle(connection.link), connection);
   }
 
   /** The broker closes a connection for a reason of the protocol, of the network, or because we refused. */
@@ -222,13 +265,15 @@ class EmbeddedBroker implements Source {
     this.#refuse(reason, client.id, describeError(error));
   }
 
-  #refuseVersion(client: Client): void {
-    const name = clientName(client.conn);
-    if (this.#said.isFirst(`version ${name}`))
+  #refuseVersion({ link, remoteAddress }: PublishConnection): void {
+    this.#intake.refuse("connect.protocol_version");
+    if (this.#said.isFirst(`version ${remoteAddress}`))
       this.#options.log.warn(
-        { client: name },
+        { client: remoteAddress },
         "a client wants MQTT 5; this broker speaks 3.1 and 3.1.1. Set the client to MQTT 3.1.1 (protocol version 4)",
       );
+    link.socket.write(MQTT5_REFUSED);
+    link.socket.destroySoon();
   }
 
   #refuse(reason: Refusal, client: string | null, detail: string): void {
@@ -261,9 +306,5 @@ function toMessage(client: Client, packet: PublishPacket, receivedAtUs: number):
 /** Closes the connection without an acknowledgement. */
 const notStored = (client: Client, cause: unknown): PipelineError =>
   new PipelineError("ingest.not_stored", `a message of ${client.id} is not acknowledged`, { cause });
-
-/** Who is at the other end, before there is a client id: an address without its port. */
-const clientName = (connection: Client["conn"]): string =>
-  connection instanceof Socket ? (connection.remoteAddress ?? "") : "";
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -2,6 +2,7 @@ import type { IncomingMessage } from "@sluice/shared/contract/message.ts";
 import type { Clock } from "@sluice/shared/runtime/clock.ts";
 import { describeError } from "@sluice/shared/runtime/errors.ts";
 import type { Log } from "@sluice/shared/runtime/log.ts";
+import type { PublishRefusal } from "./access.ts";
 import type { IngestStats, Settled, Sink } from "./source.ts";
 
 /** Why something was not taken in. Stable: dashboards and tests name them. */
@@ -12,7 +13,7 @@ export type Refusal =
   | "connect.client_id"
   | "packet.too_large"
   | "packet.invalid"
-  | "topic.reserved"
+  | PublishRefusal
   | "sink.refused"
   | "will.stopping"
   | "publish.stopping"
@@ -42,20 +43,41 @@ export class Intake {
   }
 
   put(message: IncomingMessage, settled: Settled): void {
-    this.#received++;
-    this.#receivedBytes += message.payload.length;
-    this.#underWay++;
-    this.#sink.put(message, (error) => {
-      this.#underWay--;
-      this.#note(error);
+    this.enter(message, (error) => {
+      this.left(error);
       settled(error);
-      if (this.#underWay === 0) this.#wake();
     });
   }
 
-  /** An acknowledgement went out. */
-  acknowledged(): void {
-    this.#acknowledged++;
+  /** As `put`, without an object per message: the caller calls `left` first thing in `settled`. */
+  enter(message: IncomingMessage, settled: Settled): void {
+    this.#received++;
+    this.#receivedBytes += message.payload.length;
+    this.#underWay++;
+    this.#sink.put(message, settled);
+  }
+
+  left(error: Error | undefined): void {
+    this.#underWay--;
+    if (error !== undefined || this.#refusing) this.#note(error);
+    // What is still to be done for the message is done before the next turn.
+    if (this.#underWay === 0 && this.#drained.length > 0) queueMicrotask(() => this.#wake());
+  }
+
+  /** Whether the sink would take so many bytes now. */
+  hasRoom(bytes: number): boolean {
+    return this.#sink.hasRoom?.(bytes) ?? true;
+  }
+
+  /** Calls back once, when there may be room again. */
+  whenRoom(callback: () => void): void {
+    if (this.#sink.whenRoom === undefined) setImmediate(callback);
+    else this.#sink.whenRoom(callback);
+  }
+
+  /** Acknowledgements went out. */
+  acknowledged(count = 1): void {
+    this.#acknowledged += count;
   }
 
   refuse(reason: Refusal): void {

@@ -8,9 +8,17 @@ import type { IngestSettings } from "./settings.ts";
 /** Called once for each message: without an error when it is durable, with one when it is not. */
 export type Settled = (error: Error | undefined) => void;
 
-/** Where messages go. The payload may be used only during the call, unless it is copied. */
+/**
+ * Where messages go. The payload may be used only during the call, unless it is copied.
+ *
+ * Messages are settled in the order in which they were put, but one that is refused at once is settled within `put`.
+ */
 export interface Sink {
   put(message: IncomingMessage, settled: Settled): void;
+  /** Whether so many bytes more would be taken now. A sink that always has room leaves this out. */
+  hasRoom?(bytes: number): boolean;
+  /** Calls back once, when there may be room again. */
+  whenRoom?(callback: () => void): void;
 }
 
 /** What a source counted since it was made. */

@@ -9,12 +9,12 @@ export class WireClient {
   /** Resolves when the connection is gone. */
   readonly closed: Promise<void>;
 
-  constructor(address: string) {
+  constructor(address: string, protocolVersion: 4 | 5 = 4) {
     const [host = "", port] = address.split(":");
     this.#socket = connect({ host, port: Number(port), noDelay: true });
     this.#socket.on("error", () => undefined); // A reset is a way to be closed.
     this.closed = new Promise((resolve) => this.#socket.once("close", () => resolve()));
-    const packets = parser({ protocolVersion: 4 });
+    const packets = parser({ protocolVersion });
     packets.on("packet", (packet: Packet) => this.#receive(packet));
     this.#socket.on("data", (bytes) => packets.parse(bytes));
   }
