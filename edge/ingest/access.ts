@@ -1,4 +1,11 @@
-import { coversFilter, levelsOf, type Levels, matchesTopic, overlapsFilter } from "./topic-pattern.ts";
+import {
+  coversFilter,
+  isTopicFilter,
+  levelsOf,
+  type Levels,
+  matchesTopic,
+  overlapsFilter,
+} from "./topic-pattern.ts";
 import { isReserved } from "./topic-rules.ts";
 
 /** Why a publish is not taken: the names under which it is counted. */
@@ -93,6 +100,7 @@ export class ClientRights implements PublishRights {
     if (Buffer.byteLength(filter) > topicBytesMax) return "subscribe.too_long";
     const levels = levelsOf(filter);
     if (levels.length > topicLevelsMax) return "subscribe.too_deep";
+    if (!isTopicFilter(filter)) return "subscribe.invalid";
     if (!this.mayRead(filter)) return "subscribe.denied";
     if (!this.#subscriptions.has(filter) && this.#subscriptions.size >= subscriptionsMax)
       return "subscribe.limit";
@@ -112,6 +120,10 @@ export class ClientRights implements PublishRights {
 
   subscribed(filter: string): void {
     this.#subscriptions.add(filter);
+  }
+
+  hasSubscribed(filter: string): boolean {
+    return this.#subscriptions.has(filter);
   }
 
   unsubscribed(filter: string): void {
