@@ -14,7 +14,12 @@ export type PublishRefusal =
 
 /** Why a subscription is answered with 0x80. */
 export type SubscribeRefusal =
-  "subscribe.reserved" | "subscribe.too_long" | "subscribe.too_deep" | "subscribe.denied" | "subscribe.limit";
+  | "subscribe.invalid"
+  | "subscribe.reserved"
+  | "subscribe.too_long"
+  | "subscribe.too_deep"
+  | "subscribe.denied"
+  | "subscribe.limit";
 
 /** What may be asked for each publish of one client. Cheap: answers are remembered by topic. */
 export interface PublishRights {
