@@ -5,11 +5,12 @@ import { present } from "@sluice/shared/runtime/assert.ts";
 import type { Clock } from "@sluice/shared/runtime/clock.ts";
 import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { Log } from "@sluice/shared/runtime/log.ts";
+import { Bodies } from "./body.ts";
 import { type Damage, DamageReport } from "./damage.ts";
 import { decodeGroup, GroupWriter } from "./message-group.ts";
 import { OffsetReserve } from "./offset-reserve.ts";
 import { RedeliveryFilter } from "./redelivery-filter.ts";
-import { type GroupRange, Segment, type StoredGroup } from "./segment.ts";
+import { type GroupRange, Segment, type StampedMessages, type StoredGroup } from "./segment.ts";
 import { makeFolder, setAside, syncFolder } from "./sqlite-file.ts";
 
 export interface SegmentLogOptions {
@@ -27,6 +28,10 @@ export interface SegmentLogOptions {
   readonly otherBytes: () => number;
   readonly clock: Clock;
   readonly log: Log;
+  /** How bodies are written; plain, where nothing is said. */
+  readonly bodies?: Bodies;
+  /** Hears of each damage once, when it is found. */
+  readonly damaged?: (damage: Damage) => void;
 }
 
 const SEGMENT_NAME = /^segment-(\d{16})\.db$/;
@@ -62,7 +67,7 @@ export class SegmentLog {
   #refused = 0;
   #writtenBytes = 0;
   /** The group that was read last, decoded: sequential reading decodes each group once. */
-  #read: { readonly first: number; readonly messages: readonly IncomingMessage[] } | undefined;
+  #read: (StampedMessages & { readonly first: number }) | undefined;
 
   private constructor(options: SegmentLogOptions) {
     this.#options = options;
@@ -187,7 +192,7 @@ export class SegmentLog {
       offset = Math.max(offset, group.first);
       for (const message of group.messages.slice(offset - group.first)) {
         if (found.length === limit.messages || bytes >= limit.bytes) break;
-        found.push({ ...message, offset: offset++ });
+        found.push({ ...message, offset: offset++, stamp: group.stamp });
         bytes += message.payload.length + message.topic.length;
       }
     }
@@ -195,9 +200,7 @@ export class SegmentLog {
   }
 
   /** The decoded group that holds `offset` or, where that is lost, the next one. */
-  #groupAt(
-    offset: number,
-  ): { readonly first: number; readonly messages: readonly IncomingMessage[] } | undefined {
+  #groupAt(offset: number): (StampedMessages & { readonly first: number }) | undefined {
     const last = this.#read;
     if (last !== undefined && offset >= last.first && offset < last.first + last.messages.length) return last;
     for (const segment of this.#segments.slice(this.#segmentIndex(offset))) {
@@ -208,15 +211,15 @@ export class SegmentLog {
         );
         this.#damages.addMissing(segment.path, wanted, range?.first ?? segment.endOffset);
         if (range === undefined) break;
-        const messages = this.#messagesOf(segment, range);
-        if (messages !== undefined) return (this.#read = { first: range.first, messages });
+        const group = this.#messagesOf(segment, range);
+        if (group !== undefined) return (this.#read = { first: range.first, ...group });
         wanted = range.first + range.count;
       }
     }
     return undefined;
   }
 
-  #messagesOf(segment: Segment, range: GroupRange): readonly IncomingMessage[] | undefined {
+  #messagesOf(segment: Segment, range: GroupRange): StampedMessages | undefined {
     return this.#orDamaged(segment, { first: range.first, end: range.first + range.count }, () =>
       segment.read(range),
     );

@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { crc32 } from "node:zlib";
-import type { IncomingMessage } from "@sluice/shared/contract/message.ts";
+import type { GroupStamp, IncomingMessage } from "@sluice/shared/contract/message.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { Statement } from "better-sqlite3";
 import { Bodies } from "./body.ts";
@@ -14,11 +14,10 @@ export interface StoredGroup {
   readonly bytes: Uint8Array;
 }
 
-/** When a group was written, by clocks that a wall clock's step cannot confuse. */
-export interface GroupStamp {
-  readonly bootId: string;
-  readonly monotonicUs: number;
-  readonly wallUs: number;
+/** What a group holds, and when it was written. */
+export interface StampedMessages {
+  readonly messages: readonly IncomingMessage[];
+  readonly stamp: GroupStamp;
 }
 
 /** Where a group lies: offsets [first, first + count). */
@@ -146,8 +145,8 @@ export class Segment {
     return ranges.find(({ first, count }) => first + count > offset);
   }
 
-  /** The messages of the group at `first`. Throws "buffer.damaged" where they are not what was stored. */
-  read(range: GroupRange): readonly IncomingMessage[] {
+  /** The group at `first`. Throws "buffer.damaged" where it is not what was stored. */
+  read(range: GroupRange): StampedMessages {
     let row: GroupRow | undefined;
     try {
       row = this.#handle().row.get(range.first) as GroupRow | undefined;
@@ -159,7 +158,8 @@ export class Segment {
         "buffer.damaged",
         `${this.path}: the group at offset ${range.first} is damaged`,
       );
-    return messagesOf(row, range, this.#bodies);
+    const stamp = { bootId: row.boot_id, monotonicUs: row.monotonic_us, wallUs: row.wall_us };
+    return { messages: messagesOf(row, range, this.#bodies), stamp };
   }
 
   /**

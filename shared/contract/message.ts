@@ -20,8 +20,18 @@ export interface OutgoingMessage {
   readonly retain: boolean;
 }
 
+/** When messages were stored: both clocks of the gateway at one moment, so that a step of its wall clock can be told. */
+export interface GroupStamp {
+  /** Changes with each start of the process: monotonic stamps of one boot can be compared. */
+  readonly bootId: string;
+  readonly monotonicUs: number;
+  readonly wallUs: number;
+}
+
 /** A message in the buffer: durable, numbered. */
 export interface RawMessage extends IncomingMessage {
   /** Increasing by one from 0 within the buffer's epoch. */
   readonly offset: number;
+  /** The stamp of the group that it was stored in; undefined where a test or a tool made it. */
+  readonly stamp?: GroupStamp;
 }
