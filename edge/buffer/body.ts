@@ -2,12 +2,15 @@ import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } f
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
-import { type BodyCipher, isEncrypted, readKeyFile } from "./cipher.ts";
+import { type BodyCipher, isEncrypted, readKeyFile, SEALED_BYTES } from "./cipher.ts";
 import { makeFolder, sqliteError, syncFolder } from "./sqlite-file.ts";
 
 /** The first byte of a body behind a checksum: format u8, CRC-32 u32 little-endian, the body. */
 const CHECKED = 0xc1;
 const HEADER_BYTES = 5;
+
+/** How an encrypted text begins; texts of ours are JSON or identifiers, which never do. */
+const SEALED_TEXT = "encrypted:";
 
 /** The file in a buffer that says which key it is encrypted with. */
 export const ENCRYPTION_FILE = "encryption";
@@ -49,6 +52,25 @@ export class Bodies {
     }
     if (isEncrypted(stored)) return this.decrypt(place, stored);
     throw new PipelineError("buffer.damaged", `${place}: the body has no known format`);
+  }
+
+  /** What `seal` adds to a body. */
+  get overheadBytes(): number {
+    return this.#cipher === undefined ? HEADER_BYTES : SEALED_BYTES;
+  }
+
+  /** A text that may carry names: as it is without a key, where whoever keeps it keeps a checksum too. */
+  sealText(place: string, text: string): string {
+    if (this.#cipher === undefined) return text;
+    return SEALED_TEXT + Buffer.from(this.#cipher.seal(place, Buffer.from(text))).toString("base64");
+  }
+
+  /** Throws what `open` throws. */
+  openText(place: string, stored: string): string {
+    if (!stored.startsWith(SEALED_TEXT)) return stored;
+    return Buffer.from(
+      this.decrypt(place, Buffer.from(stored.slice(SEALED_TEXT.length), "base64")),
+    ).toString();
   }
 
   /** Encrypts a body that has a checksum elsewhere; without a key it stays as it is. */

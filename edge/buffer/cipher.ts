@@ -17,6 +17,9 @@ const COUNTER_AT = SALT_AT + SALT_BYTES;
 const TAG_AT = COUNTER_AT + 4;
 const HEADER_BYTES = TAG_AT + TAG_BYTES;
 
+/** What encryption adds to a body. */
+export const SEALED_BYTES = HEADER_BYTES;
+
 const ALGORITHM = "aes-256-gcm";
 const KEY_BYTES = 32;
 

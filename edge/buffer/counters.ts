@@ -1,8 +1,10 @@
+import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { Statement } from "better-sqlite3";
+import { markChecksum } from "./marks.ts";
 import type { SqliteFile } from "./sqlite-file.ts";
 
 export const COUNTER_SCHEMA =
-  "CREATE TABLE IF NOT EXISTS counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID";
+  "CREATE TABLE IF NOT EXISTS counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL, checksum INTEGER NOT NULL) WITHOUT ROWID";
 
 /** What was counted since the buffer was made: in memory for whoever asks, on disk with what is counted. */
 export class Counters {
@@ -10,8 +12,15 @@ export class Counters {
   readonly #values: Map<string, number>;
 
   constructor(file: SqliteFile) {
-    this.#write = file.prepare("INSERT OR REPLACE INTO counter VALUES (?, ?)");
-    const rows = file.prepare("SELECT name, value FROM counter").all() as { name: string; value: number }[];
+    this.#write = file.prepare("INSERT OR REPLACE INTO counter VALUES (?, ?, ?)");
+    const rows = file.prepare("SELECT * FROM counter").all() as {
+      name: string;
+      value: number;
+      checksum: number;
+    }[];
+    const damaged = rows.find(({ name, value, checksum }) => markChecksum(name, value) !== checksum);
+    if (damaged !== undefined)
+      throw new PipelineError("buffer.damaged", `the counter ${damaged.name} is damaged: ${damaged.value}`);
     this.#values = new Map(rows.map((row) => [row.name, row.value]));
   }
 
@@ -24,8 +33,9 @@ export class Counters {
     const changed = new Map<string, number>();
     for (const [name, increment] of Object.entries(increments)) {
       if (increment === 0) continue;
-      changed.set(name, (this.#values.get(name) ?? 0) + increment);
-      this.#write.run(name, changed.get(name));
+      const value = (this.#values.get(name) ?? 0) + increment;
+      changed.set(name, value);
+      this.#write.run(name, value, markChecksum(name, value));
     }
     return changed;
   }

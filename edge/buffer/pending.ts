@@ -1,6 +1,7 @@
 import { type Stream, STREAMS } from "@sluice/shared/contract/stream.ts";
 import { present } from "@sluice/shared/runtime/assert.ts";
 import type { Statement } from "better-sqlite3";
+import type { Bodies } from "./body.ts";
 import type { SqliteFile } from "./sqlite-file.ts";
 
 export const PENDING_SCHEMA = `
@@ -46,13 +47,15 @@ interface PendingRow {
 
 /** Rows that are derived and in no batch yet, chunk by chunk in the order in which they came. */
 export class Pending {
+  readonly #bodies: Bodies;
   readonly #insert: Statement;
   readonly #select: Statement;
   readonly #remove: Statement;
   readonly #count: Statement;
   readonly #amounts = new Map<Stream, PendingAmount>();
 
-  constructor(file: SqliteFile) {
+  constructor(file: SqliteFile, bodies: Bodies) {
+    this.#bodies = bodies;
     this.#insert = file.prepare(
       "INSERT INTO pending (stream, from_offset, to_offset, rows, at_us, chunk) VALUES (?, ?, ?, ?, ?, ?)",
     );
@@ -70,8 +73,10 @@ export class Pending {
 
   /** Writes rows inside of a transaction; the amounts follow by `remember`, when it is durable. */
   write(appended: readonly AppendedRows[], atUs: number): void {
-    for (const { stream, from, to, rows, chunk } of appended)
-      this.#insert.run(stream, from, to, rows, atUs, chunk);
+    for (const { stream, from, to, rows, chunk } of appended) {
+      const place = pendingPlace({ stream, from_offset: from, to_offset: to, rows });
+      this.#insert.run(stream, from, to, rows, atUs, this.#bodies.seal(place, chunk));
+    }
   }
 
   remember(appended: readonly AppendedRows[], atUs: number): void {
@@ -79,13 +84,16 @@ export class Pending {
       const { rows: before, bytes, oldestAtUs } = this.amount(stream);
       this.#amounts.set(stream, {
         rows: before + rows,
-        bytes: bytes + chunk.length,
+        bytes: bytes + chunk.length + this.#bodies.overheadBytes,
         oldestAtUs: oldestAtUs ?? atUs,
       });
     }
   }
 
-  /** Whole chunks, oldest first, up to `rowsMax` rows, but at least one where there is any. */
+  /**
+   * Whole chunks, oldest first, up to `rowsMax` rows, but at least one where there is any. Throws PipelineError
+   * "buffer.damaged" where one is not what was stored.
+   */
   read(stream: Stream, rowsMax: number): PendingChunks {
     const taken: PendingRow[] = [];
     let rows = 0;
@@ -96,7 +104,7 @@ export class Pending {
     }
     return {
       ids: taken.map((row) => row.id),
-      chunks: taken.map((row) => row.chunk),
+      chunks: taken.map((row) => this.#bodies.open(pendingPlace({ ...row, stream }), row.chunk)),
       from: taken[0]?.from_offset ?? -1,
       to: taken.at(-1)?.to_offset ?? -1,
       rows,
@@ -114,3 +122,11 @@ export class Pending {
     this.#amounts.set(stream, { rows: row.rows, bytes: row.bytes, oldestAtUs: row.oldest ?? undefined });
   }
 }
+
+/** Where a chunk belongs, as its checksum or its encryption knows it. */
+export const pendingPlace = (row: {
+  readonly stream: string;
+  readonly from_offset: number;
+  readonly to_offset: number;
+  readonly rows: number;
+}): string => `pending ${row.stream} ${row.from_offset} ${row.to_offset} ${row.rows}`;

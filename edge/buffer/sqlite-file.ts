@@ -33,6 +33,24 @@ export function openSqlite(path: string): SqliteFile {
   return file;
 }
 
+/**
+ * Holds a read transaction on a file that may be written to at this moment; returns what ends it. Where SQLite cannot
+ * read the file there is nothing to hold. Needs the log's index (`-shm`) to be there, so that no file is made.
+ */
+export function holdSnapshot(path: string): () => void {
+  let file: SqliteFile | undefined;
+  try {
+    file = new Database(path, { readonly: true, fileMustExist: true, timeout: 1_000 });
+    file.exec("BEGIN");
+    file.prepare("SELECT count(*) FROM sqlite_schema").get(); // A transaction begins with its first read.
+    const held = file;
+    return () => held.close();
+  } catch {
+    file?.close();
+    return () => undefined;
+  }
+}
+
 /** Makes a folder and the folders above it, durably. Throws PipelineError "buffer.unwritable", "buffer.disk_full". */
 export function makeFolder(dir: string): void {
   try {
