@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { OutgoingMessage } from "@sluice/shared/contract/message.ts";
 import { alertTopic, predictionTopic } from "@sluice/shared/contract/topic.ts";
 import type { Clock } from "@sluice/shared/runtime/clock.ts";
@@ -9,6 +10,8 @@ import { type GatewaySettings, host, SOFTWARE_VERSION } from "./config.ts";
 import { createBrokerClient } from "./ingest/broker-client.ts";
 import { createEmbeddedBroker } from "./ingest/embedded-broker.ts";
 import type { Source } from "./ingest/source.ts";
+import { SPOOL_DIR, SpoolFolder } from "./ingest/spool-folder.ts";
+import { SpoolSource } from "./ingest/spool-source.ts";
 import { PipelineThread } from "./pipeline-thread.ts";
 import type { Announcement } from "./pipeline.ts";
 import type { GatewayStatus } from "./status/gateway-status.ts";
@@ -55,7 +58,9 @@ export class Gateway {
     });
     const wiring = { sink: this.#commit, clock, log };
     const { broker, client } = settings.ingest;
+    const spoolDir = join(settings.buffer.dir, SPOOL_DIR);
     this.#sources = [
+      new SpoolSource(spoolDir, new SpoolFolder(spoolDir), wiring),
       ...(broker === undefined ? [] : [createEmbeddedBroker({ settings: settings.ingest, ...wiring })]),
       ...(client === undefined ? [] : [createBrokerClient({ settings: settings.ingest, ...wiring })]),
     ];

@@ -1,10 +1,14 @@
 #!/usr/bin/env node
+import { join } from "node:path";
 import { systemClock } from "@sluice/shared/runtime/clock.ts";
 import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { createLog } from "@sluice/shared/runtime/log.ts";
 import { Command, CommanderError } from "commander";
 import { host, readSettings, sampleSettings, SOFTWARE_VERSION } from "./config.ts";
+import { lockBuffer } from "./buffer/lock.ts";
 import { Gateway } from "./gateway.ts";
+import { importCommand } from "./ingest/import/command.ts";
+import { SPOOL_DIR } from "./ingest/spool-folder.ts";
 import { fetchStatus } from "./status/fetch-status.ts";
 import { renderStatus } from "./status/render.ts";
 
@@ -14,7 +18,7 @@ const WRONG_USAGE = 2;
 
 /** Failures that the user mends by changing what was asked for. */
 const USAGE_ERROR =
-  /^config\.|^keys\.|\.port_in_use$|^buffer\.(locked|unwritable)$|\.settings$|\.address_refused$/;
+  /^config\.|^keys\.|^import\.|\.port_in_use$|^buffer\.(locked|unwritable)$|\.settings$|\.address_refused$/;
 
 const print = (text: string): void => void host.stdout.write(`${text}\n`);
 
@@ -66,6 +70,33 @@ program
     print(json === true ? JSON.stringify(answer, undefined, 2) : renderStatus(answer));
     if (!answer.healthy) host.exit(FAILED);
   });
+
+/** Whether a gateway has the buffer. Throws where the folder cannot be used. */
+function isRunning(bufferDir: string): boolean {
+  try {
+    lockBuffer(bufferDir)();
+    return false;
+  } catch (error) {
+    if (error instanceof PipelineError && error.code === "buffer.locked") return true;
+    throw error;
+  }
+}
+
+program.addCommand(
+  importCommand({
+    print,
+    tell: host.complain,
+    onSignal: host.onSignal,
+    gateway: (config) => {
+      const { buffer, decode } = readSettings(config);
+      return {
+        spoolDir: join(buffer.dir, SPOOL_DIR),
+        deviceTypes: [...new Set(decode.routes.map(({ deviceType }) => deviceType))],
+        isRunning: () => isRunning(buffer.dir),
+      };
+    },
+  }),
+);
 
 const config = program.command("config").description("Settings: print a commented sample, or check a file.");
 config

@@ -7,6 +7,9 @@ import { syncFolder, writeSynced } from "@sluice/shared/runtime/synced-file.ts";
 const FILE = /^(\d{12})\.message$/;
 const DIGITS = 12;
 
+/** The spool's name in the buffer's folder. */
+export const SPOOL_DIR = "spool";
+
 /** Most messages that wait in the folder: with at most 256 KiB each, 16 MiB that the disk budget does not count. */
 export const SPOOLED_MESSAGES_MAX = 64;
 
