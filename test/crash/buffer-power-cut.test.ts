@@ -1,22 +1,20 @@
 // Goal: show that nothing acknowledged is lost when the power fails at any moment, also after a restart.
-// Method: as buffer-kill.test.ts, but the process runs on a disk that forgets what was not synced (buffer-power-cut.c),
+// Method: as buffer-kill.test.ts, but the process runs on a disk that forgets what was not synced (faulty-machine.c),
 // and only what the disk kept is opened afterwards. The control shows that this can tell a synced write from another.
-import { mkdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { seededRandom } from "@sluice/shared/runtime/random.ts";
 import { expect, test, type TestContext } from "vitest";
 import { openSqlite } from "../../edge/buffer/sqlite-file.ts";
 import {
   acknowledgedCount,
-  buildForgetfulDisk,
   everyNumber,
   irregularities,
-  mirrorAll,
-  restore,
   type Run,
   runProgram,
   tempFolder,
 } from "./buffer-process.ts";
+import { Machine } from "./machine.ts";
 
 const SEED = 20_270_110;
 const ROUNDS = 5;
@@ -24,37 +22,23 @@ const ROUNDS = 5;
 /** A machine whose power can be cut; skips the test, and says so, where there is no C compiler. */
 function openMachine(context: TestContext) {
   const root = tempFolder();
-  const [disk, shadow, lake] = [join(root, "disk"), join(root, "shadow"), join(root, "lake")];
-  const library = buildForgetfulDisk(root);
-  if (library === undefined)
-    context.skip("NO C COMPILER: what a power cut leaves was not tested; install cc to test it");
-  mkdirSync(disk);
+  const lake = join(root, "lake");
   mkdirSync(lake);
-  const flag = join(root, "disk-is-full");
+  const machine = Machine.make(root);
+  if (machine === undefined)
+    return context.skip("NO C COMPILER: what a power cut leaves was not tested; install cc to test it");
   return {
-    dir: join(disk, "buffer"),
+    dir: join(machine.disk, "buffer"),
     lake,
     /** Runs the program; then the power fails, and the disk holds what it had synced. */
     runToPowerCut: async (run: Pick<Run, "task" | "seed" | "firstNumber" | "killAfterLines">) => {
-      mkdirSync(shadow);
-      mirrorAll(disk, shadow);
-      const inode = statSync(disk).ino;
       const lines = await runProgram({
         ...run,
-        dir: join(disk, "buffer"),
+        dir: join(machine.disk, "buffer"),
         lake,
-        env: {
-          LD_PRELOAD: library ?? "",
-          POWER_CUT_FROM: disk,
-          POWER_CUT_TO: shadow,
-          DISK_FULL_FLAG: flag,
-        },
+        env: machine.env({ powerCut: true }),
       });
-      const left = join(root, "left");
-      restore(inode, shadow, left);
-      rmSync(disk, { recursive: true });
-      rmSync(shadow, { recursive: true });
-      renameSync(left, disk);
+      machine.cutPower();
       return lines;
     },
   };

@@ -1,15 +1,5 @@
-import { spawn, spawnSync } from "node:child_process";
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { spawn } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SimulatedClock } from "@sluice/shared/runtime/clock.ts";
@@ -114,49 +104,4 @@ export function irregularities(numbers: readonly number[]): string[] {
     const expected = i === 0 ? 0 : (numbers[i - 1] ?? 0) + 1;
     return n === expected ? [] : [`${n} where ${expected} belongs`];
   });
-}
-
-/** The disk that forgets what was not synced, built for this test; undefined where there is no C compiler. */
-export function buildForgetfulDisk(dir: string): string | undefined {
-  const library = join(dir, "power-cut.so");
-  const source = new URL("./buffer-power-cut.c", import.meta.url).pathname;
-  const { status, error, stderr } = spawnSync(process.env["CC"] ?? "cc", [
-    "-O1",
-    "-shared",
-    "-fPIC",
-    "-o",
-    library,
-    source,
-    "-ldl",
-  ]);
-  if (error !== undefined) return undefined;
-  if (status !== 0) throw new Error(`the C compiler refused ${source}: ${stderr.toString()}`);
-  return library;
-}
-
-/** Tells the disk that everything below `dir` is synced. */
-export function mirrorAll(dir: string, shadow: string): void {
-  const entries = readdirSync(dir, { withFileTypes: true });
-  const lines = entries.map((entry) => {
-    const path = join(dir, entry.name);
-    const inode = statSync(path).ino;
-    if (entry.isDirectory()) mirrorAll(path, shadow);
-    else copyFileSync(path, join(shadow, `file-${inode}`));
-    return `${inode} ${entry.isDirectory() ? "d" : "f"} ${entry.name}\n`;
-  });
-  writeFileSync(join(shadow, `folder-${statSync(dir).ino}`), lines.join(""));
-}
-
-/** Writes what a power cut would have left of the folder with this inode. */
-export function restore(inode: number, shadow: string, target: string): void {
-  mkdirSync(target);
-  const listing = join(shadow, `folder-${inode}`);
-  if (!existsSync(listing)) return;
-  for (const line of readFileSync(listing, "utf8").split("\n").slice(0, -1)) {
-    const [entry = "", kind = "", ...name] = line.split(" ");
-    const path = join(target, name.join(" "));
-    if (kind === "d") restore(Number(entry), shadow, path);
-    else if (existsSync(join(shadow, `file-${entry}`))) copyFileSync(join(shadow, `file-${entry}`), path);
-    else writeFileSync(path, "");
-  }
 }

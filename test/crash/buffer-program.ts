@@ -122,7 +122,7 @@ function insertUntilKilled(synchronous: "FULL" | "NORMAL"): void {
 
 /** Fills the disk between two appends, then makes room again. */
 function runOnFullDisk(): void {
-  const flag = process.env["DISK_FULL_FLAG"] ?? "";
+  const flag = process.env["MACHINE_FULL"] ?? "";
   const { log, state } = openBuffer();
   const attempt = (what: string, work: () => unknown): void => {
     try {
