@@ -4,6 +4,7 @@ export type ConnectionRefusal = "connect.limit" | "connect.address_limit" | "con
 /** What is needed of a socket. */
 export interface LimitedSocket {
   readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
   once(event: "close", listener: () => void): unknown;
   destroy(): unknown;
 }
@@ -24,7 +25,8 @@ export class ConnectionLimits {
   readonly #settings: ConnectionLimitSettings;
   readonly #refuse: (reason: ConnectionRefusal, address: string) => void;
   readonly #perAddress = new Map<string, number>();
-  readonly #halfOpen = new Set<LimitedSocket>();
+  /** By address and port, which are the same for a connection and for the TLS above it. Oldest first. */
+  readonly #halfOpen = new Map<string, LimitedSocket>();
   #count = 0;
 
   constructor(
@@ -52,31 +54,35 @@ export class ConnectionLimits {
     }
     this.#count++;
     this.#perAddress.set(address, ofAddress + 1);
-    socket.once("close", () => this.#closed(socket, address));
-    this.#openHalf(socket);
+    const peer = peerOf(socket);
+    socket.once("close", () => this.#closed(peer, address));
+    this.#openHalf(peer, socket);
     return true;
   }
 
   /** The connection has said CONNECT. */
   established(socket: LimitedSocket): void {
-    this.#halfOpen.delete(socket);
+    this.#halfOpen.delete(peerOf(socket));
   }
 
-  #openHalf(socket: LimitedSocket): void {
+  #openHalf(peer: string, socket: LimitedSocket): void {
     const [oldest] = this.#halfOpen;
     if (oldest !== undefined && this.#halfOpen.size >= this.#settings.halfOpenMax) {
-      this.#halfOpen.delete(oldest);
-      this.#refuse("connect.half_open", oldest.remoteAddress ?? "");
-      oldest.destroy();
+      const [oldestPeer, oldestSocket] = oldest;
+      this.#halfOpen.delete(oldestPeer);
+      this.#refuse("connect.half_open", oldestSocket.remoteAddress ?? "");
+      oldestSocket.destroy();
     }
-    this.#halfOpen.add(socket);
+    this.#halfOpen.set(peer, socket);
   }
 
-  #closed(socket: LimitedSocket, address: string): void {
+  #closed(peer: string, address: string): void {
     this.#count--;
-    this.#halfOpen.delete(socket);
+    this.#halfOpen.delete(peer);
     const left = (this.#perAddress.get(address) ?? 1) - 1;
     if (left === 0) this.#perAddress.delete(address);
     else this.#perAddress.set(address, left);
   }
 }
+
+const peerOf = ({ remoteAddress, remotePort }: LimitedSocket): string => `${remoteAddress} ${remotePort}`;

@@ -7,9 +7,10 @@ import { boundMemory, type BrokerMemory, memoryOf } from "./broker-memory.ts";
 import { closingReason } from "./closing-reason.ts";
 import { ExactlyOnce } from "./exactly-once.ts";
 import { Intake, type Refusal } from "./intake.ts";
-import { Listener } from "./listener.ts";
+import { FrontDoors } from "./front-doors.ts";
 import { AcknowledgementBatch } from "./acknowledgement-batch.ts";
 import type { PublishRights } from "./access.ts";
+import { Admissions } from "./admissions.ts";
 import { ConnectionWatch } from "./connection-watch.ts";
 import { PublishConnection, type PublishPath } from "./publish-connection.ts";
 import { PublishPackets } from "./publish-packet.ts";
@@ -17,12 +18,9 @@ import { SaidOnce } from "./said-once.ts";
 import type { BrokerSettings } from "./settings.ts";
 import type { IngestStats, Source, SourceOptions } from "./source.ts";
 import { indexSubscriptions } from "./subscription-index.ts";
-import { isReserved } from "./topic-rules.ts";
+import { sessionMemoryOf } from "./session-memory.ts";
 
 type Answer = (error?: Error | null) => void;
-
-/** MQTT 3.1.1 §3.2.2.3: "identifier rejected". */
-const IDENTIFIER_REJECTED = 2;
 
 /** CONNACK as MQTT 5 has it, with "unsupported protocol version" (MQTT 5 §3.2.2.2), which its clients understand. */
 const MQTT5_REFUSED = Uint8Array.of(0x20, 3, 0, 0x84, 0);
@@ -51,11 +49,10 @@ class EmbeddedBroker implements Source {
   readonly #options: SourceOptions;
   readonly #settings: BrokerSettings;
   readonly #intake: Intake;
-  readonly #listener: Listener;
+  readonly #doors: FrontDoors;
+  readonly #admissions: Admissions;
   readonly #broker: Aedes;
   readonly #said = new SaidOnce();
-  /** Clients that want to keep a session without a name, which MQTT 3.1.1 §3.1.3.1 refuses. */
-  readonly #nameless = new WeakSet<Client>();
   readonly #watch: ConnectionWatch;
   readonly #connections = new WeakMap<Client, PublishConnection>();
   #exactlyOnce: ExactlyOnce | undefined;
@@ -67,15 +64,25 @@ class EmbeddedBroker implements Source {
     this.#options = options;
     this.#settings = present(options.settings.broker, "the embedded broker has settings");
     this.#intake = new Intake(options);
-    this.#listener = new Listener(this.#settings, {
+    const { clock, log } = options;
+    const settings = this.#settings;
+    const refuse = (reason: Refusal, client: string | null, detail: string): void =>
+      this.#refuse(reason, client, detail);
+    this.#doors = new FrontDoors({
+      settings,
+      clock,
+      log,
+      refuse,
       connected: (socket) => this.#connected(socket),
-      overLimit: () => this.#refuse("connect.limit", "", "Raise ingest.broker.connectionsMax."),
     });
+    const socketOf = (client: Client): Socket => this.#socketOf(client);
+    this.#admissions = new Admissions({ settings, clock, log, refuse, socketOf });
     this.#broker = new Aedes(this.#brokerOptions());
     this.#watch = new ConnectionWatch(options.clock);
     this.#broker.on("connackSent", ({ returnCode }, client) => {
-      if (returnCode === 0) this.#connections.get(client)?.accepted(client, this.#rightsOf());
+      if (returnCode === 0) this.#connections.get(client)?.accepted(client, this.#rightsOf(client));
     });
+    this.#broker.on("unsubscribe", (filters, client) => this.#admissions.unsubscribed(client, filters));
     this.#broker.on("clientError", (client, error) => this.#failed(client, error));
     this.#broker.on("connectionError", (client, error) => this.#failed(client, error));
   }
@@ -92,9 +99,11 @@ class EmbeddedBroker implements Source {
     this.#path = this.#publishPath(memory);
     this.#watch.start();
     try {
-      this.#address = await this.#listener.listen();
+      this.#admissions.start(sessionMemoryOf(this.#broker));
+      this.#address = await this.#doors.listen();
     } catch (error) {
       await this.#watch.stop();
+      await this.#admissions.stop();
       await this.#closeBroker();
       throw error;
     }
@@ -120,22 +129,23 @@ class EmbeddedBroker implements Source {
     };
   }
 
-  #rightsOf(): PublishRights {
-    return { publishRefusal: (topic) => (isReserved(topic) ? "topic.reserved" : undefined) };
+  #rightsOf(client: Client): PublishRights {
+    return present(this.#admissions.rightsOf(client), "whoever publishes was let in");
   }
 
   /** Takes nothing new, lets what is under way be acknowledged, then closes every connection. */
   async stop(): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
-    const closed = this.#listener.close();
+    const closed = this.#doors.close();
     const late = await this.#intake.drain(this.#options.settings.stopDeadlineMs);
     if (late > 0)
       this.#options.log.warn({ late }, "stopped before these messages were stored; they come again");
     await nextTurn(); // The last acknowledgements are written in this turn.
     await this.#watch.stop();
+    await this.#admissions.stop();
     await this.#closeBroker();
-    this.#listener.destroySockets();
+    this.#doors.destroySockets();
     await closed;
   }
 
@@ -154,7 +164,7 @@ class EmbeddedBroker implements Source {
   }
 
   stats(): IngestStats {
-    return this.#intake.stats(this.#listener.connections, undefined);
+    return this.#intake.stats(this.#doors.connections, this.#doors.problem ?? this.#admissions.problem);
   }
 
   #brokerOptions(): AedesOptions {
@@ -163,32 +173,21 @@ class EmbeddedBroker implements Source {
       drainTimeout: this.#settings.subscriberStallMs,
       heartbeatInterval: HEARTBEAT_MS,
       preConnect: (client, packet, answer) => {
+        this.#doors.established(this.#socketOf(client));
+        this.#admissions.connecting(client, packet);
         // The connection looks after its keep-alive itself: the broker does not see every packet.
         this.#connections.get(client)?.promises(packet.keepalive ?? 0);
         packet.keepalive = 0;
-        if (packet.clientId === "" && packet.clean !== true) this.#nameless.add(client);
         answer(null, true);
       },
-      authenticate: (client, _username, _password, answer) => {
-        if (!this.#nameless.has(client)) answer(null, true);
-        else
-          answer(
-            Object.assign(new Error("a session that is to be kept needs a client id"), {
-              returnCode: IDENTIFIER_REJECTED,
-            }),
-            null,
-          );
-      },
+      authenticate: (client, username, password, answer) =>
+        this.#admissions.authenticate(client, { username, password }, answer),
       authorizePublish: (client, packet, answer) => {
         if (client === null) answer(null);
         else this.#authorizePublish(client, packet, answer);
       },
-      // $SYS is off, and shared subscriptions are MQTT 5: granting them would be a promise that nothing keeps.
-      authorizeSubscribe: (_client, subscription, answer) => {
-        const isGranted = !subscription.topic.startsWith("$");
-        if (!isGranted) this.#intake.refuse("subscribe.reserved");
-        answer(null, isGranted ? subscription : null);
-      },
+      authorizeSubscribe: (client, subscription, answer) =>
+        this.#admissions.authorizeSubscribe(client, subscription, answer),
     };
   }
 
@@ -196,9 +195,10 @@ class EmbeddedBroker implements Source {
   #authorizePublish(client: Client, packet: PublishPacket, answer: Answer): void {
     // A will has no packet id: it comes from us, when its client is gone.
     const isWill = packet.messageId === undefined && packet.qos > 0;
-    if (isReserved(packet.topic)) {
-      this.#refuse("topic.reserved", client.id, `Devices may not publish to ${packet.topic}.`);
-      answer(new PipelineError("ingest.topic_reserved", `${client.id} may not publish to ${packet.topic}`));
+    const refusal = this.#rightsOf(client).publishRefusal(packet.topic);
+    if (refusal !== undefined) {
+      this.#refuse(refusal, client.id, `It may not publish to ${packet.topic.slice(0, 256)}.`);
+      answer(new PipelineError("ingest.topic_refused", `${client.id} may not publish there: ${refusal}`));
       return;
     }
     if (this.#stopping) {
@@ -249,6 +249,10 @@ class EmbeddedBroker implements Source {
   #refuseStopping(client: Client, answer: Answer): void {
     this.#intake.refuse(client.closed ? "will.stopping" : "publish.stopping");
     if (client.closed) answer(notStored(client, new Error("the gateway is stopping")));
+  }
+
+  #socketOf(client: Client): Socket {
+    return present(this.#connections.get(client), "a client has its connection").link.socket;
   }
 
   #connected(socket: Socket): void {

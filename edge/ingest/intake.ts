@@ -3,21 +3,21 @@ import type { Clock } from "@sluice/shared/runtime/clock.ts";
 import { describeError } from "@sluice/shared/runtime/errors.ts";
 import type { Log } from "@sluice/shared/runtime/log.ts";
 import type { PublishRefusal } from "./access.ts";
+import type { AdmissionRefusal } from "./admissions.ts";
+import type { DoorRefusal } from "./front-doors.ts";
 import type { IngestStats, Settled, Sink } from "./source.ts";
 
 /** Why something was not taken in. Stable: dashboards and tests name them. */
 export type Refusal =
-  | "connect.limit"
-  | "connect.timeout"
+  | AdmissionRefusal
+  | DoorRefusal
   | "connect.protocol_version"
-  | "connect.client_id"
   | "packet.too_large"
   | "packet.invalid"
   | PublishRefusal
   | "sink.refused"
   | "will.stopping"
   | "publish.stopping"
-  | "subscribe.reserved"
   | "subscriber.stalled"
   | "subscriber.queue_full"
   | "retain.limit"
