@@ -8,6 +8,8 @@ export const EVENT_KINDS = [
   /** Too many violations: the stream is stored, but kept from features and models; and that it is over. */
   "breaker.opened",
   "breaker.closed",
+  /** A metric comes more often than its contract allows: what is too much is stored, but kept from features and models. */
+  "rate.exceeded",
   /** A device was silent for longer than its contract allows; and that it is back. */
   "device.stale",
   "device.fresh",
@@ -15,6 +17,8 @@ export const EVENT_KINDS = [
   "clock.stepped",
   /** Messages of a Sparkplug edge node are missing between two that came. */
   "sparkplug.gap",
+  /** A Sparkplug edge node or device is gone, as its death certificate says. */
+  "sparkplug.death",
   /** Readings were thinned out, or dropped, because the disk budget was reached. */
   "shed.thinned",
   "shed.dropped",

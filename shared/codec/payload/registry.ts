@@ -4,11 +4,13 @@ import { createNumberDecoder } from "./number.ts";
 import type { PayloadDecoder } from "./payload-decoder.ts";
 import { createSenmlDecoder } from "./senml.ts";
 import type { PayloadSettings } from "./settings.ts";
+import { createSparkplugDecoder } from "./sparkplug.ts";
 
 /** The decoder of a route's payloads. A new format is one file, its settings, and one line here. */
 export function createPayloadDecoder(settings: PayloadSettings): PayloadDecoder {
   if (settings.format === "json") return createJsonDecoder(settings);
   if (settings.format === "number") return createNumberDecoder();
   if (settings.format === "csv") return createCsvDecoder(settings);
+  if (settings.format === "sparkplug-b") return createSparkplugDecoder(settings);
   return createSenmlDecoder(settings);
 }

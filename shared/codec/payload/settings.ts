@@ -137,15 +137,65 @@ const senmlPayloadSchema = z.strictObject({
     .describe("What is put behind a metric's name for the sum of its values over time."),
 });
 
+const sparkplugName = (levels: readonly string[], example: string): z.ZodString =>
+  z
+    .string()
+    .max(256)
+    .regex(
+      new RegExp(
+        `^(?:[^{}/+#]|\\{(?:${levels.join("|")})\\})*\\{${levels.at(-1)}\\}(?:[^{}/+#]|\\{(?:${levels.join("|")})\\})*$`,
+      ),
+      `such as ${example}`,
+    );
+
+/** Sparkplug B (Eclipse Sparkplug 3.0), on topics such as "spBv1.0/#". */
+const sparkplugPayloadSchema = z.strictObject({
+  format: z.literal("sparkplug-b"),
+  /** The device's name for the metrics of an edge node itself, made of {group} and {node}. */
+  nodeName: sparkplugName(["group", "node"], "{group}.{node}")
+    .default("{group}.{node}")
+    .describe("The device's name for the metrics of an edge node itself, made of {group} and {node}."),
+  /** The device's name for the metrics of a device, made of {group}, {node} and {device}. */
+  deviceName: sparkplugName(["group", "node", "device"], "{group}.{node}.{device}")
+    .default("{group}.{node}.{device}")
+    .describe("The device's name for the metrics of a device, made of {group}, {node} and {device}."),
+  /** The property of a metric that names its unit in births, "engUnit" with many; without it none is read. */
+  unitProperty: z
+    .string()
+    .min(1)
+    .max(128)
+    .optional()
+    .describe(
+      'The property of a metric that names its unit in births, "engUnit" with many; without it none is read.',
+    ),
+  /** Metrics that are no readings, beside bdSeq, Node Control/* and Device Control/*; a "*" at the end stands for any rest. */
+  ignore: z
+    .array(z.string().min(1).max(512))
+    .max(256)
+    .default([])
+    .describe(
+      'Metrics that are no readings, beside bdSeq, Node Control/* and Device Control/*; a "*" at the end stands for any rest.',
+    ),
+  /** Whether to ask an edge node for a new birth where its data cannot be understood or messages are missing. */
+  rebirth: z
+    .boolean()
+    .default(true)
+    .describe(
+      "Whether to ask an edge node for a new birth where its data cannot be understood or messages are missing.",
+    ),
+});
+
 /** How a route's payloads are read: one entry per format. */
 export const payloadSettingsSchema = z.discriminatedUnion("format", [
   jsonPayloadSchema,
   numberPayloadSchema,
   csvPayloadSchema,
   senmlPayloadSchema,
+  sparkplugPayloadSchema,
 ]);
 
 export type PayloadSettings = z.infer<typeof payloadSettingsSchema>;
 export type JsonPayloadSettings = z.infer<typeof jsonPayloadSchema>;
 export type CsvPayloadSettings = z.infer<typeof csvPayloadSchema>;
 export type SenmlPayloadSettings = z.infer<typeof senmlPayloadSchema>;
+export type SparkplugPayloadSettings = z.infer<typeof sparkplugPayloadSchema>;
