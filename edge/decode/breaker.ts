@@ -17,20 +17,20 @@ export interface BreakerState {
  * distance between the two keeps it from flapping. Memory: one bit for each value of the window.
  */
 export class Breaker {
-  readonly #size: number;
-  readonly #openAbove: number;
+  readonly windowReadings: number;
+  /** It opens when the share of violations is larger. */
+  readonly openAbove: number;
   readonly #closeAt: number;
   readonly #window: Uint8Array;
   #next = 0;
   #violations = 0;
   #isOpen = false;
 
-  constructor({ windowReadings, violationShareMax, closeShareMax }: BreakerSettings, state?: BreakerState) {
-    this.#size = windowReadings;
-    this.#openAbove = violationShareMax;
+  constructor({ windowReadings, violationShareMax, closeShareMax }: BreakerSettings) {
+    this.windowReadings = windowReadings;
+    this.openAbove = violationShareMax;
     this.#closeAt = closeShareMax ?? violationShareMax / 2;
     this.#window = new Uint8Array(Math.ceil(windowReadings / 8));
-    if (state !== undefined) this.#restore(state);
   }
 
   get isOpen(): boolean {
@@ -44,7 +44,7 @@ export class Breaker {
 
   /** The share of the window that broke the contract. */
   get share(): number {
-    return this.#violations / this.#size;
+    return this.#violations / this.windowReadings;
   }
 
   /** Takes the next value. Says so where this one opened or closed it. */
@@ -53,12 +53,12 @@ export class Breaker {
     const bit = 1 << (this.#next & 7);
     const byte = this.#window[at] ?? 0;
     const wasViolation = (byte & bit) !== 0;
-    this.#next = this.#next + 1 === this.#size ? 0 : this.#next + 1;
+    this.#next = this.#next + 1 === this.windowReadings ? 0 : this.#next + 1;
     if (wasViolation !== isViolation) {
       this.#window[at] = byte ^ bit;
       this.#violations += isViolation ? 1 : -1;
     }
-    if (!this.#isOpen && this.share > this.#openAbove) {
+    if (!this.#isOpen && this.share > this.openAbove) {
       this.#isOpen = true;
       return "opened";
     }
@@ -71,13 +71,16 @@ export class Breaker {
 
   state(): BreakerState {
     const window = Buffer.from(this.#window).toString("base64");
-    return { size: this.#size, window, next: this.#next, isOpen: this.#isOpen };
+    return { size: this.windowReadings, window, next: this.#next, isOpen: this.#isOpen };
   }
 
-  /** A window of another size is begun anew; whether it was open is kept, so that its end is told. */
-  #restore({ size, window, next, isOpen }: BreakerState): void {
+  /**
+   * Goes on from a state, as the first thing. A window of another size is begun anew; whether it was open is kept, so
+   * that its end is told.
+   */
+  restore({ size, window, next, isOpen }: BreakerState): void {
     this.#isOpen = isOpen;
-    if (size !== this.#size) return;
+    if (size !== this.windowReadings) return;
     const bits = Buffer.from(window, "base64");
     this.#window.set(bits);
     this.#next = next;

@@ -40,6 +40,12 @@ const settings = fc
     closeShareMax: closeShare === undefined ? undefined : closeShare * rest.violationShareMax,
   }));
 
+function restored(settings: BreakerSettings, before: Breaker): Breaker {
+  const breaker = new Breaker(settings);
+  breaker.restore(structuredClone(before.state()));
+  return breaker;
+}
+
 /** Runs of good and bad values, as faults come and go. */
 const values = fc
   .array(fc.tuple(fc.boolean(), fc.integer({ min: 1, max: 30 })), { maxLength: 20 })
@@ -52,7 +58,7 @@ test("a breaker opens and closes with the value with which its definition does, 
       const model = new ModelBreaker(drawn);
       let breaker = new Breaker(drawn);
       for (const [i, isViolation] of judged.entries()) {
-        if (i % restartEvery === 0) breaker = new Breaker(drawn, structuredClone(breaker.state()));
+        if (i % restartEvery === 0) breaker = restored(drawn, breaker);
         const change = breaker.judge(isViolation);
         if (change !== undefined) seen[change] += 1;
         expect([change, breaker.isOpen]).toEqual([model.judge(isViolation), model.isOpen]);
@@ -87,7 +93,7 @@ test("after the window's size was changed an open breaker closes with the next g
   const before = new Breaker({ windowReadings: 100, violationShareMax: 0.2 });
   for (let i = 0; i < 50; i++) before.judge(true);
   expect(before.isOpen).toBe(true);
-  const after = new Breaker({ windowReadings: 97, violationShareMax: 0.2 }, before.state());
+  const after = restored({ windowReadings: 97, violationShareMax: 0.2 }, before);
   expect([after.isOpen, after.violations]).toEqual([true, 0]);
   expect(after.judge(false)).toBe("closed");
 });
