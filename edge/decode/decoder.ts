@@ -8,6 +8,7 @@ import type { ReadingBlock } from "@sluice/shared/contract/reading.ts";
 import { decodeSpooled, isSpoolTopic, parseSpoolTopic } from "@sluice/shared/contract/spool.ts";
 import { LABEL_TOPIC } from "@sluice/shared/contract/topic.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
+import { ClockWatch, type ClockWatchState } from "./clock-watch.ts";
 import { Devices } from "./devices.ts";
 import { GenerationStarts, type SavedStarts } from "./generation-starts.ts";
 import { decodeLabel } from "./label.ts";
@@ -44,6 +45,7 @@ export interface DecoderMemory {
   readonly payloads: Readonly<Record<string, Json>>;
   /** The number of the next message of each job of the spool. */
   readonly spool: Readonly<Record<string, number>>;
+  readonly clock: ClockWatchState;
 }
 
 /** A decoder's state: its memory, and from where on to learn again which readings were seen lately. */
@@ -73,6 +75,10 @@ export class Decoder {
   /** Messages of the spool that came again. */
   #repeated = 0;
   readonly #seen: SeenReadings;
+  readonly #clock: ClockWatch;
+  #clockEvents: NewEvent[] = [];
+  /** Whether our clock was known to be wrong when the message at hand came. */
+  #isUnsure = false;
   readonly #starts: GenerationStarts<DecoderMemory>;
 
   /** Throws PipelineError "config.invalid" where routes and contracts do not go together. */
@@ -86,6 +92,7 @@ export class Decoder {
       );
     this.#devices = new Devices(new Router(routes, ignoredTopics), contracts);
     this.#limits = limits;
+    this.#clock = new ClockWatch(limits.clockStepMinMs);
     this.#seen = new SeenReadings(limits.duplicateWindowMessages);
     this.#starts = new GenerationStarts(limits.duplicateWindowMessages);
     this.#values = new MessageValues({
@@ -100,6 +107,9 @@ export class Decoder {
     for (const message of messages) {
       this.#starts.message(message.offset, () => this.#memory());
       this.#seen.message(message.offset);
+      for (const event of this.#clock.message(message)) this.#clockEvents.push(event);
+      // What has no stamp did not come over the wire, and is not to be judged by when it came.
+      this.#isUnsure = message.stamp !== undefined && this.#clock.isUnsure(message.receivedAtUs);
       if (isSpoolTopic(message.topic)) this.#decodeSpooled(message);
       else this.#decodeMessage(message);
     }
@@ -118,11 +128,15 @@ export class Decoder {
       counters["quarantined"] = (counters["quarantined"] ?? 0) + count;
     }
     for (const [what, count] of Object.entries(this.#seen.finish())) if (count > 0) counters[what] = count;
+    const { events, requests } = this.#values.finish();
+    const clockEvents = this.#clockEvents;
+    this.#clockEvents = [];
+    if (clockEvents.length > 0) counters["clock.steps"] = clockEvents.length;
     const labels = this.#labels;
     this.#labels = [];
     this.#ignored = 0;
     this.#repeated = 0;
-    return { readings, quarantine: rows, labels, counters, ...this.#values.finish() };
+    return { readings, quarantine: rows, labels, counters, events: [...clockEvents, ...events], requests };
   }
 
   /** What it remembers of the messages so far, to be carried over a restart. */
@@ -150,13 +164,19 @@ export class Decoder {
     return this.#starts.first?.offset ?? Infinity;
   }
 
+  /** What the gateway's own clock has been seen to do. */
+  get clock(): Pick<ClockWatch, "isUnsure"> {
+    return this.#clock;
+  }
+
   #memory(): DecoderMemory {
-    return { payloads: this.#devices.memories(), spool: this.#spool.save() };
+    return { payloads: this.#devices.memories(), spool: this.#spool.save(), clock: this.#clock.state() };
   }
 
   #recall(memory: DecoderMemory): void {
     this.#devices.restoreMemories(memory.payloads);
     this.#spool.restore(memory.spool);
+    this.#clock.restore(memory.clock);
   }
 
   #decodeMessage(message: RawMessage): void {
@@ -219,7 +239,7 @@ export class Decoder {
   #decodeInto(message: RawMessage, target: Target, give: () => void): Refusal | "ignored" | undefined {
     const before = this.#columns.count;
     try {
-      this.#values.begin(message, target);
+      this.#values.begin(message, target, this.#isUnsure);
       give();
     } catch (error) {
       if (!(error instanceof PipelineError) || error.code !== "payload.malformed") throw error;

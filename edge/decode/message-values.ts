@@ -6,7 +6,8 @@ import { isoTime } from "@sluice/shared/runtime/clock.ts";
 import type { Destination, Device, Devices } from "./devices.ts";
 import type { QuarantineLog } from "./quarantine-log.ts";
 import type { ReadingColumns } from "./reading-columns.ts";
-import { explainValue } from "./validate.ts";
+import { explainValue, readValue } from "./validate.ts";
+import type { Verdicts } from "./verdicts.ts";
 
 /** What a message and its times must keep to. */
 export interface DecodeLimits {
@@ -15,6 +16,8 @@ export interface DecodeLimits {
   readonly pastMaxMs: number;
   /** Messages of a generation of SeenReadings. */
   readonly duplicateWindowMessages: number;
+  /** How far the gateway's own clock must jump to count as set. */
+  readonly clockStepMinMs: number;
 }
 
 /** Where a message's values go. */
@@ -26,6 +29,7 @@ interface ValueParts {
   readonly devices: Devices;
   readonly columns: ReadingColumns;
   readonly quarantine: QuarantineLog;
+  readonly verdicts: Verdicts;
   readonly limits: DecodeLimits;
 }
 
@@ -34,31 +38,38 @@ export class MessageValues implements ValueSink {
   readonly #devices: Devices;
   readonly #columns: ReadingColumns;
   readonly #quarantine: QuarantineLog;
+  readonly #verdicts: Verdicts;
   readonly #limits: DecodeLimits;
   #destination: Target | undefined;
   /** The device of the record at hand. */
   #device: Device | undefined;
   #offset = 0;
   #receivedAtUs = 0;
-  #events: NewEvent[] = [];
+  readonly #events: NewEvent[];
   #requests: OutgoingMessage[] = [];
   #measuredAtUs: number | undefined;
   #recordRefused = false;
+  /** The index at which the record was refused. */
+  #refusedAt = -1;
   /** Counts messages, so that a metric can remember in which it was seen last. */
   #message = 0;
   #nextIndex = 0;
   /** Whether the message says that it carries no readings by design. */
   #isIgnored = false;
+  /** Whether our clock was known to be wrong when the message came: then it cannot say what is in the future. */
+  #isUnsure = false;
 
-  constructor({ devices, columns, quarantine, limits }: ValueParts) {
+  constructor({ devices, columns, quarantine, verdicts, limits }: ValueParts) {
     this.#devices = devices;
     this.#columns = columns;
     this.#quarantine = quarantine;
+    this.#verdicts = verdicts;
     this.#limits = limits;
   }
 
-  begin(message: RawMessage, destination: Target): void {
-    this.#columns.message(message.offset, message.receivedAtUs);
+  begin(message: RawMessage, destination: Target, isUnsure: boolean): void {
+    this.#columns.message(message.offset, message.receivedAtUs, isUnsure);
+    this.#isUnsure = isUnsure;
     this.#destination = destination;
     this.#device = destination.device;
     this.#offset = message.offset;
@@ -73,36 +84,76 @@ export class MessageValues implements ValueSink {
     this.#recordRefused = false;
     if (device !== undefined && this.#destination !== undefined) {
       const found = this.#devices.device(this.#destination.route, device);
-      if ("reason" in found) return this.refuse(found.reason, found.detail);
-      this.#device = found;
+      this.#device = "reason" in found ? undefined : found;
+      if ("reason" in found) return this.#refuseRecord(found);
     }
     if (measuredAtUs === undefined) return;
     const { futureSkewMs, pastMaxMs } = this.#limits;
     const aheadUs = measuredAtUs - this.#receivedAtUs;
-    if (aheadUs > futureSkewMs * 1_000)
-      this.refuse("time.future", this.#explainTime(measuredAtUs, "after", aheadUs, futureSkewMs));
+    if (aheadUs > futureSkewMs * 1_000 && !this.#isUnsure)
+      this.#refuseRecord({
+        reason: "time.future",
+        detail: this.#explainTime(measuredAtUs, "after", aheadUs, futureSkewMs),
+      });
     else if (-aheadUs > pastMaxMs * 1_000)
-      this.refuse("time.too_old", this.#explainTime(measuredAtUs, "before", -aheadUs, pastMaxMs));
+      this.#refuseRecord({
+        reason: "time.too_old",
+        detail: this.#explainTime(measuredAtUs, "before", -aheadUs, pastMaxMs),
+      });
   }
 
   refuse(reason: QuarantineReason, detail: string): void {
-    this.#recordRefused = true;
-    this.#quarantine.refuse(this.#nextIndex, { reason, detail });
+    this.#device = this.#destination?.device; // Which one it is of, where the payload names it, is not known.
+    this.#refuseRecord({ reason, detail });
   }
 
-  value(metric: string, value: unknown): void {
+  #refuseRecord(refusal: Refusal): void {
+    this.#recordRefused = true;
+    this.#refusedAt = this.#nextIndex;
+    this.#refuse(this.#nextIndex, refusal);
+  }
+
+  /** Puts what is at a place into quarantine, and holds it against its device. */
+  #refuse(index: number, refusal: Refusal, metric?: string): void {
+    this.#quarantine.refuse(index, refusal);
+    this.#judge(index, metric, { isRefused: true });
+  }
+
+  #judge(
+    index: number,
+    metric: string | undefined,
+    { isRefused, unlisted }: { readonly isRefused: boolean; readonly unlisted?: UnlistedMetric | undefined },
+  ): void {
+    const device = this.#device;
+    if (device !== undefined && (device.isWatched || unlisted !== undefined))
+      this.#verdicts.add({ device, metric, index, isRefused, unlisted });
+  }
+
+  value(metric: string, value: unknown, unit?: string): void {
     const index = this.#nextIndex;
     this.#nextIndex = index + 1;
-    const entry = this.#device?.metric(metric);
-    if (entry === undefined) return;
+    const device = this.#device;
+    const entry = device?.metric(metric);
+    if (device === undefined || entry === undefined) return;
     entry.seenIn = this.#message;
-    if (this.#recordRefused) return;
-    const { accepted } = entry;
+    if (this.#recordRefused) return this.#valueOfRefused(index, metric);
+    const { accepted, refusal, unlisted } =
+      unit === undefined ? entry : device.inUnit(entry, metric, unit);
     if (accepted === undefined) {
-      if (entry.refusal !== undefined) this.#quarantine.refuse(index, entry.refusal);
-    } else if (typeof value === "number" && value >= accepted.rule.min && value <= accepted.rule.max)
-      this.#columns.add(accepted.slot, index, this.#measuredAtUs, value);
-    else this.#quarantine.refuse(index, explainValue(value, accepted.rule));
+      if (refusal !== undefined) this.#refuse(index, refusal, metric);
+      return;
+    }
+    const stored = readValue(value, accepted.rule);
+    if (stored === undefined) return this.#refuse(index, explainValue(value, accepted.rule), metric);
+    this.#columns.add(accepted.slot, index, this.#measuredAtUs, stored);
+    this.#judge(index, metric, { isRefused: false, unlisted });
+  }
+
+  /** A value that came with a record that is refused as a whole: a violation like each of its values. */
+  #valueOfRefused(index: number, metric: string): void {
+    if (this.#device?.isWatched !== true) return;
+    if (index === this.#refusedAt) this.#verdicts.nameLast(metric);
+    else this.#judge(index, metric, { isRefused: true });
   }
 
   event(event: Omit<NewEvent, "atUs" | "offsets">): void {
@@ -120,8 +171,7 @@ export class MessageValues implements ValueSink {
 
   /** What is to be told since the last time. */
   finish(): { readonly events: NewEvent[]; readonly requests: OutgoingMessage[] } {
-    const finished = { events: this.#events, requests: this.#requests };
-    this.#events = [];
+    const finished = { events: this.#events.splice(0), requests: this.#requests };
     this.#requests = [];
     return finished;
   }
@@ -131,12 +181,12 @@ export class MessageValues implements ValueSink {
     if (this.#isIgnored && this.#nextIndex === 0 && !this.#quarantine.hasRefusals) return "ignored";
     const missing = this.#missing();
     if (missing.length > 0)
-      this.#quarantine.refuse(this.#nextIndex, {
+      this.#refuse(this.#nextIndex, {
         reason: "metric.missing",
         detail: `The message does not carry ${missing.map((name) => `"${name}"`).join(", ")}, which the contract requires.`,
       });
     else if (this.#nextIndex === 0 && !this.#quarantine.hasRefusals)
-      this.#quarantine.refuse(0, {
+      this.#refuse(0, {
         reason: "metric.missing",
         detail: "The message carries no value of any metric that its route reads.",
       });

@@ -1,4 +1,4 @@
-import type { ReadingBlock, Series } from "@sluice/shared/contract/reading.ts";
+import { CLOCKS, type ReadingBlock, type Series } from "@sluice/shared/contract/reading.ts";
 import type { SeenReadings, SeenSeries } from "./seen-readings.ts";
 
 /** A series and its place in the block that is being built. */
@@ -10,6 +10,10 @@ export interface SeriesSlot {
 }
 
 const CAPACITY_MIN = 1_024;
+
+const DEVICE = CLOCKS.indexOf("device");
+const ARRIVAL = CLOCKS.indexOf("arrival");
+const UNSURE = CLOCKS.indexOf("unsure");
 
 /** Builds blocks of readings by column: `add` per reading makes no object; `finish` copies out what was added. */
 export class ReadingColumns {
@@ -28,15 +32,17 @@ export class ReadingColumns {
   #withheld = new Uint8Array(CAPACITY_MIN);
   #messageOffset = 0;
   #messageReceivedAtUs = 0;
+  #messageClock = ARRIVAL;
 
   get count(): number {
     return this.#count;
   }
 
-  /** The message that the next readings are of. */
-  message(offset: number, receivedAtUs: number): void {
+  /** The message that the next readings are of, and whether our clock was known to be wrong when it came. */
+  message(offset: number, receivedAtUs: number, isUnsure: boolean): void {
     this.#messageOffset = offset;
     this.#messageReceivedAtUs = receivedAtUs;
+    this.#messageClock = isUnsure ? UNSURE : ARRIVAL;
   }
 
   /** `measuredAtUs` undefined: stamped at arrival. */
@@ -55,7 +61,7 @@ export class ReadingColumns {
     this.#measuredAtUs[at] = measuredAtUs ?? this.#messageReceivedAtUs;
     this.#receivedAtUs[at] = this.#messageReceivedAtUs;
     this.#value[at] = value;
-    this.#clock[at] = measuredAtUs === undefined ? 1 : 0;
+    this.#clock[at] = measuredAtUs === undefined ? this.#messageClock : DEVICE;
     this.#withheld[at] = 0;
     this.#count = at + 1;
   }
@@ -70,7 +76,7 @@ export class ReadingColumns {
     let kept = count;
     for (let row = count; row < this.#count; row++) {
       const slot = this.#slots[this.#seriesIndex[row] ?? -1];
-      const isStamped = this.#clock[row] === 0;
+      const isStamped = this.#clock[row] === DEVICE;
       if (isStamped && slot !== undefined) {
         const verdict = seen.judge(slot, this.#measuredAtUs[row] ?? NaN, this.#value[row] ?? NaN);
         if (verdict === "duplicate") continue;
@@ -93,6 +99,19 @@ export class ReadingColumns {
       this.#withheld,
     ])
       column.copyWithin(to, from, from + 1);
+  }
+
+  indexAt(row: number): number {
+    return this.#index[row] ?? NaN;
+  }
+
+  measuredAtUsAt(row: number): number {
+    return this.#measuredAtUs[row] ?? NaN;
+  }
+
+  /** Keeps a reading from features and models. */
+  withhold(row: number): void {
+    this.#withheld[row] = 1;
   }
 
   finish(): ReadingBlock {

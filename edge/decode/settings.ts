@@ -94,6 +94,15 @@ export const decodeSettingsSchema = z
       .describe(
         "How many messages back, up to twice as many, a reading of the same device, metric, time and value is a duplicate; 0 never. Costs about 32 bytes of memory a reading, 32 MiB at most, and that many messages are kept on disk and read again at a start.",
       ),
+    /** How far the gateway's own clock must jump to count as set, not slewed; what came before is corrected in the lake by that. */
+    clockStepMinMs: z
+      .int()
+      .min(100)
+      .max(3_600_000)
+      .default(1_000)
+      .describe(
+        "How far the gateway's own clock must jump to count as set, not slewed; what came before is corrected in the lake by that.",
+      ),
   })
   .superRefine(({ routes, contracts, ignoredTopics }, context) => {
     for (const { path, message } of checkRoutes(routes, contracts, ignoredTopics))

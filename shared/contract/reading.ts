@@ -6,8 +6,11 @@ export interface Series {
   readonly unit: string | undefined;
 }
 
-/** Whose clock stamped the event time: the device's, or ours at arrival because the device sent none. */
-export const CLOCKS = ["device", "arrival"] as const;
+/**
+ * Whose clock stamped the event time: the device's, or ours at arrival because the device sent none; "unsure" is ours
+ * while it was known to be wrong, so that the time is only good for what the lake's `readings_corrected` makes of it.
+ */
+export const CLOCKS = ["device", "arrival", "unsure"] as const;
 
 /**
  * Readings by column: what decoding makes and everything after it reads.

@@ -266,7 +266,13 @@ test("a device that invents names without end does not make the decoder forget w
 
 test("routes that contradict each other are refused at construction, with the path", () => {
   const route = { topic: "a/{device}/{site}", deviceType: "pump", payload: { format: "number" as const } };
-  const limits = { payloadBytesMax: 1, futureSkewMs: 1, pastMaxMs: 1, duplicateWindowMessages: 1 };
+  const limits = {
+    payloadBytesMax: 1,
+    futureSkewMs: 1,
+    pastMaxMs: 1,
+    duplicateWindowMessages: 1,
+    clockStepMinMs: 1_000,
+  };
   expect(() => new Decoder({ routes: [route], contracts: [], limits })).toThrow(
     /decode\.routes\.0\.topic: "\{site\}" is not known/,
   );
