@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { brokerStarter } from "./started-broker.ts";
-import type { WireClient } from "./wire-client.ts";
+import { WireClient } from "./wire-client.ts";
 
 // What MQTT 3.1.1 clients expect of a broker, with the sink between the publish and its acknowledgement.
 
@@ -54,12 +54,14 @@ test("a client that says goodbye leaves no will", async () => {
   expect(sink.puts).toEqual([]);
 });
 
-test("a will to a topic of the gateway is refused", async () => {
-  const { open, sink, refused } = await start();
+test("a will to a topic of the gateway is refused when it is announced", async () => {
+  const { broker, sink, refused } = await start();
   const will = { topic: "sluice/x", payload: Buffer.from("1"), qos: 1 as const, retain: false };
-  const device = await open({ will });
-  device.destroy();
-  await expect.poll(refused).toEqual({ "topic.reserved": 1 });
+  const device = new WireClient(broker.address);
+  device.connect({ will });
+  expect(await device.next("connack")).toMatchObject({ returnCode: 5 });
+  await device.closed;
+  expect(refused()).toEqual({ "connect.will": 1 });
   expect(sink.puts).toEqual([]);
 });
 
