@@ -10,7 +10,14 @@ import type { DeltaLog } from "./delta-log.ts";
 import { PARTITION_COLUMN } from "./delta-schema.ts";
 import type { Snapshot } from "./delta-snapshot.ts";
 import type { SqlEngine } from "./sql.ts";
-import { FEATURE_VALUES, featureValuesView, tableView, unloadedView } from "./views.ts";
+import {
+  FEATURE_VALUES,
+  featureValuesView,
+  READINGS_CORRECTED,
+  readingsCorrectedView,
+  tableView,
+  unloadedView,
+} from "./views.ts";
 
 /** A connection on which the tables that were asked for can be read until it is closed. */
 export interface Session {
@@ -40,6 +47,7 @@ export class Catalog {
     const catalog = new Catalog(options, await options.engine.connect());
     for (const stream of STREAMS) await catalog.#ddl.run(unloadedView(stream));
     await catalog.#ddl.run(featureValuesView(new Map()));
+    await catalog.#ddl.run(readingsCorrectedView());
     return catalog;
   }
 
@@ -52,6 +60,7 @@ export class Catalog {
   static streamsIn(query: string): readonly Stream[] {
     const names = new Set(query.toLowerCase().match(/\w+/g) ?? []);
     if (names.has(FEATURE_VALUES)) names.add("features");
+    if (names.has(READINGS_CORRECTED)) for (const stream of ["readings", "events"]) names.add(stream);
     return STREAMS.filter((stream) => names.has(stream));
   }
 

@@ -18,6 +18,9 @@ const SQL_TYPE: Readonly<Record<ColumnType, string>> = {
 /** The view that has one row per feature and vector. */
 export const FEATURE_VALUES = "feature_values";
 
+/** The view of the readings with their times corrected by the steps of their gateway's clock. */
+export const READINGS_CORRECTED = "readings_corrected";
+
 export const quoteName = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 export const quoteText = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 
@@ -76,6 +79,37 @@ export function featureValuesView(views: ReadonlyMap<string, FeatureView>): stri
        coalesce(names.feature, '#' || vectors.position) AS feature, "value"
      FROM (SELECT *, unnest("values") AS "value", generate_subscripts("values", 1) AS position FROM features) AS vectors
      LEFT JOIN (${names}) AS names ON names.view_hash = vectors.view_hash AND names.position = vectors.position`,
+  );
+}
+
+/**
+ * The readings as they would have been stamped had the gateway's clock been right: `received_at`, and `measured_at` of
+ * what was stamped at arrival, moved by every step of the clock that came after them in the same boot; `clock_step_us`
+ * says by how much. A device's own time is as it was sent. The steps are the events `clock.stepped`, whose facts have
+ * `stepUs` and whose offsets are the messages before it. `date` stays the day of the time as it was stored.
+ */
+export function readingsCorrectedView(): string {
+  // Each step counts from its first message to its last: its sum over the offsets changes only at these.
+  const corrections = `
+    SELECT gateway, epoch, from_offset, sum(sum(step_us)) OVER (PARTITION BY gateway, epoch ORDER BY from_offset)::BIGINT AS step_us
+    FROM (
+      SELECT gateway, epoch, unnest([from_offset, through_offset + 1]) AS from_offset, unnest([step_us, -step_us]) AS step_us
+      FROM (
+        SELECT gateway, epoch, from_offset, through_offset, json_extract(facts, '$.stepUs')::BIGINT AS step_us
+        FROM events WHERE kind = 'clock.stepped' AND from_offset >= 0
+      )
+    ) GROUP BY gateway, epoch, from_offset`;
+  const moved = (column: string): string =>
+    `make_timestamptz(epoch_us(readings.${column}) + coalesce(corrections.step_us, 0))`;
+  return create(
+    READINGS_CORRECTED,
+    `SELECT readings.* REPLACE (
+       ${moved("received_at")} AS received_at,
+       CASE WHEN readings.clock = 'device' THEN readings.measured_at ELSE ${moved("measured_at")} END AS measured_at
+     ), coalesce(corrections.step_us, 0) AS clock_step_us
+     FROM readings ASOF LEFT JOIN (${corrections}) AS corrections
+       ON readings.gateway = corrections.gateway AND readings.epoch = corrections.epoch
+       AND readings."offset" >= corrections.from_offset`,
   );
 }
 
