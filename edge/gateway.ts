@@ -4,6 +4,7 @@ import { alertTopic, predictionTopic } from "@sluice/shared/contract/topic.ts";
 import type { Clock } from "@sluice/shared/runtime/clock.ts";
 import { Lifecycle, type Part } from "@sluice/shared/runtime/lifecycle.ts";
 import type { Log } from "@sluice/shared/runtime/log.ts";
+import { steadyClock } from "@sluice/shared/runtime/steady-clock.ts";
 import { GroupCommit } from "./buffer/group-commit.ts";
 import { lockBuffer } from "./buffer/lock.ts";
 import { type GatewaySettings, host, SOFTWARE_VERSION } from "./config.ts";
@@ -56,7 +57,8 @@ export class Gateway {
       commit: (group) => this.#pipeline.commit(group),
       limits: settings.buffer,
     });
-    const wiring = { sink: this.#commit, clock, log };
+    // Arrivals are stamped in their order, unless the clock was really set back.
+    const wiring = { sink: this.#commit, clock: steadyClock(clock, settings.decode.clockStepMinMs), log };
     const { broker, client } = settings.ingest;
     const spoolDir = join(settings.buffer.dir, SPOOL_DIR);
     this.#sources = [
