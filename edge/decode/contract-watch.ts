@@ -80,24 +80,22 @@ export class ContractWatch {
       }
   }
 
-  /** Takes the values of a message, in their order. */
-  judge(verdicts: readonly Verdict[], message: Place): void {
-    for (const { device: named, metric: name, row, measuredAtUs } of verdicts) {
-      const device = this.#device(named, message);
-      if (device === undefined) continue;
-      const metric = name === undefined ? undefined : this.#heard(device, name, message);
-      const isExcess = row !== undefined && metric?.exceeds(measuredAtUs) === true;
-      if (isExcess) this.#exceeded(device, { name, metric, message });
-      this.#judgeDevice(device, row === undefined || isExcess, message);
-      const isOpen = device.breaker?.isOpen === true;
-      if (row === undefined || !(isExcess || isOpen)) continue;
-      this.#parts.withhold(row);
-      this.#count("withheld");
-      if (isExcess) this.#count("withheld.rate");
-      if (!isOpen) continue;
-      this.#count("withheld.breaker");
-      device.opening = { ...device.opening, withheld: device.opening.withheld + 1 };
-    }
+  /** Takes the next value of a message. */
+  judge({ device: named, metric: name, row, measuredAtUs }: Verdict, message: Place): void {
+    const device = this.#device(named, message);
+    if (device === undefined) return;
+    const metric = name === undefined ? undefined : this.#heard(device, name, message);
+    const isExcess = row !== undefined && metric?.exceeds(measuredAtUs) === true;
+    if (isExcess) this.#exceeded(device, { name, metric, message });
+    this.#judgeDevice(device, row === undefined || isExcess, message);
+    const isOpen = device.breaker?.isOpen === true;
+    if (row === undefined || !(isExcess || isOpen)) return;
+    this.#parts.withhold(row);
+    this.#count("withheld");
+    if (isExcess) this.#count("withheld.rate");
+    if (!isOpen) return;
+    this.#count("withheld.breaker");
+    device.opening = { ...device.opening, withheld: device.opening.withheld + 1 };
   }
 
   /** The breakers that are open, in the order in which their devices were first seen. */

@@ -5,10 +5,17 @@ import type { Label } from "@sluice/shared/contract/label.ts";
 import type { OutgoingMessage, RawMessage } from "@sluice/shared/contract/message.ts";
 import type { QuarantineRow } from "@sluice/shared/contract/quarantine.ts";
 import type { ReadingBlock } from "@sluice/shared/contract/reading.ts";
-import { decodeSpooled, isSpoolTopic, parseSpoolTopic } from "@sluice/shared/contract/spool.ts";
+import {
+  decodeSpooled,
+  isSpoolTopic,
+  parseSpoolTopic,
+  type SpoolHeader,
+} from "@sluice/shared/contract/spool.ts";
 import { LABEL_TOPIC } from "@sluice/shared/contract/topic.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { ClockWatch, type ClockWatchState } from "./clock-watch.ts";
+import type { OpenBreaker } from "./contract-watch.ts";
+import { AlreadyStored } from "./already-stored.ts";
 import { Devices } from "./devices.ts";
 import { GenerationStarts, type SavedStarts } from "./generation-starts.ts";
 import { decodeLabel } from "./label.ts";
@@ -19,6 +26,7 @@ import { checkRoutes, Router, type RouteSettings } from "./routes.ts";
 import { SeenReadings } from "./seen-readings.ts";
 import { giveRows, SpoolProgress } from "./spooled.ts";
 import type { Refusal } from "./validate.ts";
+import { Verdicts, type VerdictsState } from "./verdicts.ts";
 
 export interface DecoderOptions {
   readonly routes: readonly RouteSettings[];
@@ -51,6 +59,8 @@ export interface DecoderMemory {
 /** A decoder's state: its memory, and from where on to learn again which readings were seen lately. */
 export interface DecoderState extends DecoderMemory {
   readonly recent: SavedStarts<DecoderMemory>;
+  /** What is remembered for contracts; not needed to learn which readings were seen. */
+  readonly verdicts: VerdictsState;
 }
 
 /**
@@ -68,6 +78,7 @@ export class Decoder {
   readonly #limits: DecodeLimits;
   readonly #columns = new ReadingColumns();
   readonly #quarantine = new QuarantineLog();
+  readonly #verdicts: Verdicts;
   readonly #values: MessageValues;
   readonly #spool = new SpoolProgress();
   #labels: Label[] = [];
@@ -95,12 +106,10 @@ export class Decoder {
     this.#clock = new ClockWatch(limits.clockStepMinMs);
     this.#seen = new SeenReadings(limits.duplicateWindowMessages);
     this.#starts = new GenerationStarts(limits.duplicateWindowMessages);
-    this.#values = new MessageValues({
-      devices: this.#devices,
-      columns: this.#columns,
-      quarantine: this.#quarantine,
-      limits,
-    });
+    const [devices, columns, quarantine] = [this.#devices, this.#columns, this.#quarantine];
+    const tell = (event: NewEvent): void => this.#values.tell(event);
+    this.#verdicts = new Verdicts({ columns, rules: devices.watchRules, tell });
+    this.#values = new MessageValues({ devices, columns, quarantine, verdicts: this.#verdicts, limits });
   }
 
   decode(messages: readonly RawMessage[]): Decoded {
@@ -110,7 +119,9 @@ export class Decoder {
       for (const event of this.#clock.message(message)) this.#clockEvents.push(event);
       // What has no stamp did not come over the wire, and is not to be judged by when it came.
       this.#isUnsure = message.stamp !== undefined && this.#clock.isUnsure(message.receivedAtUs);
-      if (isSpoolTopic(message.topic)) this.#decodeSpooled(message);
+      const isSpooled = isSpoolTopic(message.topic);
+      this.#verdicts.message(message, { isLive: !isSpooled });
+      if (isSpooled) this.#decodeSpooled(message);
       else this.#decodeMessage(message);
     }
     const readings = this.#columns.finish();
@@ -120,7 +131,6 @@ export class Decoder {
       readings: readings.count,
       labels: this.#labels.length,
       ignored: this.#ignored,
-      "spool.repeated": this.#repeated,
       quarantined: 0,
     };
     for (const [reason, count] of counts) {
@@ -128,6 +138,8 @@ export class Decoder {
       counters["quarantined"] = (counters["quarantined"] ?? 0) + count;
     }
     for (const [what, count] of Object.entries(this.#seen.finish())) if (count > 0) counters[what] = count;
+    if (this.#repeated > 0) counters["spool.repeated"] = this.#repeated;
+    for (const [what, count] of this.#verdicts.finish()) counters[what] = count;
     const { events, requests } = this.#values.finish();
     const clockEvents = this.#clockEvents;
     this.#clockEvents = [];
@@ -141,7 +153,7 @@ export class Decoder {
 
   /** What it remembers of the messages so far, to be carried over a restart. */
   state(): DecoderState {
-    return { ...this.#memory(), recent: this.#starts.save() };
+    return { ...this.#memory(), recent: this.#starts.save(), verdicts: this.#verdicts.state() };
   }
 
   /**
@@ -157,11 +169,17 @@ export class Decoder {
       this.#starts.restore(state.recent);
     }
     this.#recall(state);
+    this.#verdicts.restore(state.verdicts);
   }
 
   /** The first message that a restart would have to read again. */
   get neededFrom(): number {
     return this.#starts.first?.offset ?? Infinity;
+  }
+
+  /** The devices that are kept from features and models now. */
+  openBreakers(): readonly OpenBreaker[] {
+    return this.#verdicts.openBreakers();
   }
 
   /** What the gateway's own clock has been seen to do. */
@@ -195,21 +213,31 @@ export class Decoder {
       this.#quarantine.refuse(0, { reason: "payload.malformed", detail: "It is not a spooled message." });
       this.#quarantine.endMessage(message);
     } else if (!this.#spool.accepts(place)) this.#repeated += 1;
-    else if (spooled.header.kind === "message")
-      this.#decodeMessage({ ...message, ...spooled.header, payload: spooled.body });
     else {
-      const { deviceType, source, firstRow, isLast } = spooled.header;
-      const target = { route: { deviceType }, device: undefined, metric: undefined };
-      const refusal = this.#decodeInto(message, target, () => {
-        const rows = giveRows(spooled.body, firstRow, this.#values);
-        if (!isLast) return;
-        const count = firstRow - 1 + rows;
-        const detail = `${source} was imported: ${count} rows.`;
-        this.#values.event({ kind: "import.done", count, detail, facts: { source, job: place.job } });
-      });
-      if (refusal !== undefined && refusal !== "ignored") this.#quarantine.refuse(0, refusal);
-      this.#quarantine.endMessage(message);
+      const { header, body } = spooled;
+      this.#values.passOver(new AlreadyStored(header.stored));
+      if (header.kind === "message") this.#decodeMessage({ ...message, ...header, payload: body });
+      else this.#decodeRows(message, { header, body, job: place.job });
+      this.#values.passOver(undefined);
     }
+  }
+
+  /** Rows of a file. */
+  #decodeRows(
+    message: RawMessage,
+    { header, body, job }: { header: SpoolHeader & { kind: "rows" }; body: Uint8Array; job: string },
+  ): void {
+    const { deviceType, source, firstRow, isLast } = header;
+    const target = { route: { deviceType }, device: undefined, metric: undefined };
+    const refusal = this.#decodeInto(message, target, () => {
+      const rows = giveRows(body, firstRow, this.#values);
+      if (!isLast) return;
+      const count = firstRow - 1 + rows;
+      const detail = `${source} was imported: ${count} rows.`;
+      this.#values.event({ kind: "import.done", count, detail, facts: { source, job } });
+    });
+    if (refusal !== undefined && refusal !== "ignored") this.#quarantine.refuse(0, refusal);
+    this.#quarantine.endMessage(message);
   }
 
   #decodeLabel(message: RawMessage): Refusal | undefined {
@@ -225,7 +253,11 @@ export class Decoder {
     const destination = this.#devices.find(message.topic);
     if (destination === "ignored" || "reason" in destination) return destination;
     const refusal = this.#checkSize(message.payload.length);
-    if (refusal !== undefined) return refusal;
+    if (refusal !== undefined) {
+      this.#verdicts.abandon(destination.device);
+      this.#verdicts.settle(message, this.#columns.count);
+      return refusal;
+    }
     return this.#decodeInto(message, destination, () =>
       destination.route.payload.decode(message.payload, this.#values, {
         topic: message.topic,
@@ -245,10 +277,13 @@ export class Decoder {
       if (!(error instanceof PipelineError) || error.code !== "payload.malformed") throw error;
       this.#columns.cutTo(before);
       this.#quarantine.abandon();
+      this.#verdicts.abandon(target.device);
+      this.#verdicts.settle(message, before);
       return { reason: "payload.malformed", detail: error.message };
     }
     const ended = this.#values.end();
     this.#columns.dropDuplicates(before, this.#seen);
+    this.#verdicts.settle(message, before);
     return ended;
   }
 

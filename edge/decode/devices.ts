@@ -2,9 +2,11 @@ import { showValue } from "@sluice/shared/codec/payload/payload-decoder.ts";
 import type { Json } from "@sluice/shared/contract/canonical-json.ts";
 import type { DeviceContract } from "@sluice/shared/contract/device-contract.ts";
 import { deviceIdSchema } from "@sluice/shared/contract/ids.ts";
+import type { UnlistedMetric } from "./new-metrics.ts";
 import type { SeriesSlot } from "./reading-columns.ts";
 import type { Route, Router } from "./routes.ts";
-import { type Refusal, ruleFor, type ValueRule } from "./validate.ts";
+import { type Refusal, ruleFor, type SentMetric, type ValueRule } from "./validate.ts";
+import { type WatchRules, watchRulesOf } from "./watched-device.ts";
 
 /** Most topics and devices that are remembered; beyond that all are forgotten and found again. */
 const TOPICS_MAX = 65_536;
@@ -12,25 +14,41 @@ const TOPICS_MAX = 65_536;
 /** Most metrics of a device that are remembered, likewise: a device that invents names cannot fill the memory. */
 const METRICS_MAX = 4_096;
 
-/** One metric of one device: where its readings go and what its values must be, or why it is refused. */
-export interface MetricEntry {
+/** Most units of a metric that are remembered, likewise. */
+const UNITS_MAX = 16;
+
+/** One metric of one device in one unit: where its readings go and what its values must be, or why it is refused. */
+interface MetricInUnit {
   readonly accepted: { readonly slot: SeriesSlot; readonly rule: ValueRule } | undefined;
   readonly refusal: Refusal | undefined;
+  /** Where the contract does not list it. */
+  readonly unlisted: UnlistedMetric | undefined;
+}
+
+/** One metric of one device, in the unit in which it is sent where the payload names none. */
+export interface MetricEntry extends MetricInUnit {
   /** The number of the last message that carried it. */
   seenIn: number;
+  /** By the unit that a payload named. */
+  readonly units: Map<string, MetricInUnit>;
 }
 
 export class Device {
-  readonly #name: string;
-  readonly #type: string;
+  /** Two routes may read one device, so it is known by type and name; neither has a slash. */
+  readonly key: string;
+  readonly name: string;
+  readonly type: string;
+  readonly isWatched: boolean;
   readonly #contract: DeviceContract | undefined;
   readonly #metrics = new Map<string, MetricEntry>();
   /** Metrics that every message must carry. */
   readonly required: readonly string[];
 
   constructor(name: string, type: string, contract: DeviceContract | undefined) {
-    this.#name = name;
-    this.#type = type;
+    this.key = deviceKey(type, name);
+    this.name = name;
+    this.type = type;
+    this.isWatched = contract !== undefined && watchRulesOf(contract) !== undefined;
     this.#contract = contract;
     this.required = Object.entries(contract?.metrics ?? {})
       .filter(([, metric]) => metric.required)
@@ -43,13 +61,32 @@ export class Device {
 
   #remember(name: string): MetricEntry {
     if (this.#metrics.size >= METRICS_MAX) this.#forget();
-    const rule = ruleFor(name, this.#type, this.#contract);
-    const entry: MetricEntry =
-      "reason" in rule
-        ? { accepted: undefined, refusal: rule, seenIn: -1 }
-        : { accepted: { slot: this.#slot(rule), rule }, refusal: undefined, seenIn: -1 };
+    const entry = { ...this.#look({ metric: name }), seenIn: -1, units: new Map<string, MetricInUnit>() };
     this.#metrics.set(name, entry);
     return entry;
+  }
+
+  /** The metric in the unit that a payload names. */
+  inUnit(entry: MetricEntry, metric: string, unit: string): MetricInUnit {
+    if (entry.accepted?.rule.sentUnit === unit) return entry;
+    const known = entry.units.get(unit);
+    if (known !== undefined) return known;
+    const found = this.#look({ metric, unit }, entry.accepted?.slot);
+    if (entry.units.size >= UNITS_MAX) entry.units.clear();
+    entry.units.set(unit, found);
+    return found;
+  }
+
+  #look(sent: SentMetric, known?: SeriesSlot): MetricInUnit {
+    const rule = ruleFor(sent, this.type, this.#contract);
+    if ("reason" in rule) return { accepted: undefined, refusal: rule, unlisted: undefined };
+    const { metric, unit } = rule;
+    // What is stored in the same unit is the same series, whatever it was sent in.
+    const slot = known?.series.unit === unit && known !== undefined ? known : this.#slot(rule);
+    const unlisted = rule.isUnlisted
+      ? { key: `${this.type}/${metric}`, deviceType: this.type, metric }
+      : undefined;
+    return { accepted: { slot, rule }, refusal: undefined, unlisted };
   }
 
   /** Keeps the required ones: whether the message at hand carried them is written there. */
@@ -59,7 +96,7 @@ export class Device {
   }
 
   #slot(rule: ValueRule): SeriesSlot {
-    const series = { device: this.#name, deviceType: this.#type, metric: rule.metric, unit: rule.unit };
+    const series = { device: this.name, deviceType: this.type, metric: rule.metric, unit: rule.unit };
     return { series, block: -1, place: -1 };
   }
 }
@@ -82,6 +119,16 @@ export class Devices {
   constructor(router: Router, contracts: readonly DeviceContract[]) {
     this.#router = router;
     this.#contracts = new Map(contracts.map((contract) => [contract.deviceType, contract]));
+  }
+
+  /** What the contracts promise over more than one message, by device type. */
+  get watchRules(): ReadonlyMap<string, WatchRules> {
+    return new Map(
+      [...this.#contracts].flatMap(([type, contract]) => {
+        const rules = watchRulesOf(contract);
+        return rules === undefined ? [] : [[type, rules] as const];
+      }),
+    );
   }
 
   find(topic: string): Destination | Refusal | "ignored" {
@@ -107,8 +154,8 @@ export class Devices {
   }
 
   /** A device by the name that a topic or a payload gives it. */
-  device(route: Route, name: string): Device | Refusal {
-    const known = this.#devices.get(deviceKey(route, name));
+  device(route: Pick<Route, "deviceType">, name: string): Device | Refusal {
+    const known = this.#devices.get(deviceKey(route.deviceType, name));
     if (known !== undefined) return known;
     if (!deviceIdSchema.safeParse(name).success)
       return {
@@ -117,7 +164,7 @@ export class Devices {
       };
     if (this.#devices.size >= TOPICS_MAX) this.#forget();
     const device = new Device(name, route.deviceType, this.#contracts.get(route.deviceType));
-    this.#devices.set(deviceKey(route, name), device);
+    this.#devices.set(deviceKey(route.deviceType, name), device);
     return device;
   }
 
@@ -143,5 +190,4 @@ export class Devices {
   }
 }
 
-/** Two routes may read one device, so it is found by type and name; neither has a slash. */
-const deviceKey = (route: Route, name: string): string => `${route.deviceType}/${name}`;
+const deviceKey = (type: string, name: string): string => `${type}/${name}`;

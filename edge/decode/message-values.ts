@@ -3,10 +3,12 @@ import type { NewEvent } from "@sluice/shared/contract/event.ts";
 import type { OutgoingMessage, RawMessage } from "@sluice/shared/contract/message.ts";
 import type { QuarantineReason } from "@sluice/shared/contract/quarantine.ts";
 import { isoTime } from "@sluice/shared/runtime/clock.ts";
+import type { AlreadyStored } from "./already-stored.ts";
 import type { Destination, Device, Devices } from "./devices.ts";
 import type { QuarantineLog } from "./quarantine-log.ts";
 import type { ReadingColumns } from "./reading-columns.ts";
-import { explainValue, readValue } from "./validate.ts";
+import type { UnlistedMetric } from "./new-metrics.ts";
+import { explainValue, readValue, type Refusal } from "./validate.ts";
 import type { Verdicts } from "./verdicts.ts";
 
 /** What a message and its times must keep to. */
@@ -45,7 +47,7 @@ export class MessageValues implements ValueSink {
   #device: Device | undefined;
   #offset = 0;
   #receivedAtUs = 0;
-  readonly #events: NewEvent[];
+  #events: NewEvent[] = [];
   #requests: OutgoingMessage[] = [];
   #measuredAtUs: number | undefined;
   #recordRefused = false;
@@ -56,6 +58,8 @@ export class MessageValues implements ValueSink {
   #nextIndex = 0;
   /** Whether the message says that it carries no readings by design. */
   #isIgnored = false;
+  /** What a message that is decoded again gave the first time. */
+  #already: AlreadyStored | undefined;
   /** Whether our clock was known to be wrong when the message came: then it cannot say what is in the future. */
   #isUnsure = false;
 
@@ -77,6 +81,11 @@ export class MessageValues implements ValueSink {
     this.#message += 1;
     this.#nextIndex = 0;
     this.#isIgnored = false;
+  }
+
+  /** From the next message on, values that were stored before are passed over. */
+  passOver(already: AlreadyStored | undefined): void {
+    this.#already = already;
   }
 
   record(measuredAtUs: number | undefined, device?: string): void {
@@ -137,14 +146,16 @@ export class MessageValues implements ValueSink {
     if (device === undefined || entry === undefined) return;
     entry.seenIn = this.#message;
     if (this.#recordRefused) return this.#valueOfRefused(index, metric);
-    const { accepted, refusal, unlisted } =
-      unit === undefined ? entry : device.inUnit(entry, metric, unit);
+    const { accepted, refusal, unlisted } = unit === undefined ? entry : device.inUnit(entry, metric, unit);
     if (accepted === undefined) {
       if (refusal !== undefined) this.#refuse(index, refusal, metric);
       return;
     }
     const stored = readValue(value, accepted.rule);
     if (stored === undefined) return this.#refuse(index, explainValue(value, accepted.rule), metric);
+    const { series } = accepted.slot;
+    if (this.#already?.has(series.device, series.metric, this.#measuredAtUs ?? this.#receivedAtUs) === true)
+      return;
     this.#columns.add(accepted.slot, index, this.#measuredAtUs, stored);
     this.#judge(index, metric, { isRefused: false, unlisted });
   }
@@ -158,7 +169,12 @@ export class MessageValues implements ValueSink {
 
   event(event: Omit<NewEvent, "atUs" | "offsets">): void {
     const offsets = { from: this.#offset, through: this.#offset };
-    this.#events.push({ ...event, atUs: this.#receivedAtUs, offsets });
+    this.tell({ ...event, atUs: this.#receivedAtUs, offsets });
+  }
+
+  /** Takes an event that is whole, in its place among the others. */
+  tell(event: NewEvent): void {
+    this.#events.push(event);
   }
 
   request(message: OutgoingMessage): void {
@@ -171,7 +187,8 @@ export class MessageValues implements ValueSink {
 
   /** What is to be told since the last time. */
   finish(): { readonly events: NewEvent[]; readonly requests: OutgoingMessage[] } {
-    const finished = { events: this.#events.splice(0), requests: this.#requests };
+    const finished = { events: this.#events, requests: this.#requests };
+    this.#events = [];
     this.#requests = [];
     return finished;
   }

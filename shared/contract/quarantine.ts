@@ -13,6 +13,7 @@ export const QUARANTINE_REASONS = [
   "value.wrong_type",
   "value.not_finite",
   "value.out_of_range",
+  "unit.incompatible",
   "label.invalid",
 ] as const;
 

@@ -30,6 +30,9 @@ export function parseSpoolTopic(topic: string): SpoolPlace | undefined {
   return { job, number: Number(number) };
 }
 
+/** Which of its values are in the table already, from when the message was decoded first; empty for one that is new. */
+const stored = z.string();
+
 /** What stands on the first line of a spooled message, as JSON; the body follows after a line feed. */
 const spoolHeaderSchema = z.discriminatedUnion("kind", [
   /** The body is a JSON array of SpoolRow. */
@@ -41,6 +44,7 @@ const spoolHeaderSchema = z.discriminatedUnion("kind", [
     /** The place of the first row in the file, from 1. */
     firstRow: z.int().min(1),
     isLast: z.boolean(),
+    stored,
   }),
   /** The body is the payload of a message that came before. */
   z.strictObject({
@@ -48,6 +52,7 @@ const spoolHeaderSchema = z.discriminatedUnion("kind", [
     client: z.string().max(65_535),
     topic: z.string().min(1).max(65_535),
     receivedAtUs: z.int().min(0),
+    stored,
   }),
 ]);
 

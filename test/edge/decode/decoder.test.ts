@@ -56,7 +56,14 @@ test("the values of a message become readings with the contract's unit, the devi
   expect([...readings.measuredAtUs]).toEqual([START_US - 7, START_US - 7, START_US - 7, START_US + 5_000]);
   expect([...readings.receivedAtUs]).toEqual([4_000, 4_000, 4_000, 5_000].map((us) => START_US + us));
   expect(quarantine).toEqual([]);
-  expect(counters).toEqual({ messages: 2, readings: 4, labels: 0, ignored: 0, quarantined: 0 });
+  expect(counters).toEqual({
+    messages: 2,
+    readings: 4,
+    labels: 0,
+    ignored: 0,
+    quarantined: 0,
+    "metrics.new": 1,
+  });
 });
 
 test("one bad value does not spoil the good ones beside it, and keeps its place", () => {
@@ -265,7 +272,8 @@ test("a device that invents names without end does not make the decoder forget w
 });
 
 test("routes that contradict each other are refused at construction, with the path", () => {
-  const route = { topic: "a/{device}/{site}", deviceType: "pump", payload: { format: "number" as const } };
+  const payload = { format: "number", compression: "none", unpackedBytesMax: 1 } as const;
+  const route = { topic: "a/{device}/{site}", deviceType: "pump", payload };
   const limits = {
     payloadBytesMax: 1,
     futureSkewMs: 1,

@@ -2,6 +2,7 @@
 // order (payload as `text`, `json` or `base64`), expected.json what must come of them.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { NewEvent } from "@sluice/shared/contract/event.ts";
 import { isoTime } from "@sluice/shared/runtime/clock.ts";
 import { expect, test } from "vitest";
 import type { Decoded } from "../../../edge/decode/decoder.ts";
@@ -28,14 +29,14 @@ function messageFrom(input: InputMessage, offset: number): ReturnType<typeof mes
 }
 
 /** One line per thing, so that a difference can be read. */
-function told({ readings, quarantine, labels, counters }: Decoded): object {
+function told({ readings, quarantine, labels, events, counters }: Decoded): object {
   return {
     readings: Array.from({ length: readings.count }, (_, i) => {
       const series = readings.series[readings.seriesIndex[i] ?? -1];
       const unit = series?.unit === undefined ? "" : ` ${series.unit}`;
       const clock = readings.clock[i] === 0 ? "device" : "arrival";
       const time = `${isoTime(readings.measuredAtUs[i] ?? 0)} (${clock})`;
-      return `${readings.offset[i]}/${readings.index[i]} ${series?.device} ${series?.metric} ${readings.value[i]}${unit} at ${time}`;
+      return `${readings.offset[i]}/${readings.index[i]} ${series?.device} ${series?.metric} ${readings.value[i]}${unit} at ${time}${readings.withheld[i] === 1 ? ", withheld" : ""}`;
     }),
     quarantine: quarantine.map(
       ({ offset, index, reason, detail }) => `${offset}/${index} ${reason}: ${detail}`,
@@ -44,8 +45,14 @@ function told({ readings, quarantine, labels, counters }: Decoded): object {
       (label) =>
         `${label.offset} ${label.device} ${label.label} from ${isoTime(label.fromUs)} to ${isoTime(label.toUs)} by ${label.author}`,
     ),
+    ...(events.length === 0 ? {} : { events: events.map(eventLine) }),
     counters,
   };
+}
+
+function eventLine({ kind, atUs, offsets, count, detail }: NewEvent): string {
+  const concerns = offsets === undefined ? "" : ` of ${offsets.from} to ${offsets.through}`;
+  return `${isoTime(atUs)} ${kind}${concerns}, ${count}: ${detail}`;
 }
 
 test("there are cases", () => {
