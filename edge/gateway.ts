@@ -62,9 +62,9 @@ export class Gateway {
     const { broker, client } = settings.ingest;
     const spoolDir = join(settings.buffer.dir, SPOOL_DIR);
     this.#sources = [
-      new SpoolSource(spoolDir, new SpoolFolder(spoolDir), wiring),
       ...(broker === undefined ? [] : [createEmbeddedBroker({ settings: settings.ingest, ...wiring })]),
       ...(client === undefined ? [] : [createBrokerClient({ settings: settings.ingest, ...wiring })]),
+      new SpoolSource(spoolDir, new SpoolFolder(spoolDir), wiring),
     ];
     this.#status = new StatusServer({ settings: settings.status, snapshot: () => this.snapshot() });
     // The lake end first: no message arrives before there is somewhere to put it.
@@ -86,7 +86,12 @@ export class Gateway {
 
   /** Where to reach it: MQTT and status, as host:port. */
   addresses(): { readonly mqtt: readonly string[]; readonly status: string } {
-    return { mqtt: this.#sources.map((source) => source.address), status: this.#status.address };
+    return {
+      mqtt: this.#sources
+        .filter((source) => !(source instanceof SpoolSource))
+        .map((source) => source.address),
+      status: this.#status.address,
+    };
   }
 
   async snapshot(): Promise<GatewayStatus> {

@@ -5,10 +5,14 @@ import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { createLog } from "@sluice/shared/runtime/log.ts";
 import { Command, CommanderError } from "commander";
 import { host, readSettings, sampleSettings, SOFTWARE_VERSION } from "./config.ts";
+import { readBodies } from "./buffer/body.ts";
+import { quarantineCommand } from "./buffer/quarantine-command.ts";
+import { QuarantineStore } from "./buffer/quarantine-store.ts";
 import { lockBuffer } from "./buffer/lock.ts";
 import { Gateway } from "./gateway.ts";
+import { usersCommand } from "./ingest/command.ts";
 import { importCommand } from "./ingest/import/command.ts";
-import { SPOOL_DIR } from "./ingest/spool-folder.ts";
+import { SPOOL_DIR, SpoolFolder } from "./ingest/spool-folder.ts";
 import { fetchStatus } from "./status/fetch-status.ts";
 import { renderStatus } from "./status/render.ts";
 
@@ -18,7 +22,7 @@ const WRONG_USAGE = 2;
 
 /** Failures that the user mends by changing what was asked for. */
 const USAGE_ERROR =
-  /^config\.|^keys\.|^import\.|\.port_in_use$|^buffer\.(locked|unwritable)$|\.settings$|\.address_refused$/;
+  /^config\.|^ingest\.(tls|users|ca)_|^ingest\.no_such_user$|^keys\.|^import\.|\.port_in_use$|^buffer\.(locked|unwritable)$|\.settings$|\.address_refused$/;
 
 const print = (text: string): void => void host.stdout.write(`${text}\n`);
 
@@ -82,6 +86,8 @@ function isRunning(bufferDir: string): boolean {
   }
 }
 
+program.addCommand(usersCommand({ print, askSecret: host.askSecret }));
+
 program.addCommand(
   importCommand({
     print,
@@ -93,6 +99,20 @@ program.addCommand(
         spoolDir: join(buffer.dir, SPOOL_DIR),
         deviceTypes: [...new Set(decode.routes.map(({ deviceType }) => deviceType))],
         isRunning: () => isRunning(buffer.dir),
+      };
+    },
+  }),
+);
+
+program.addCommand(
+  quarantineCommand({
+    print,
+    fail: () => host.exit(FAILED),
+    open: (config) => {
+      const { buffer } = readSettings(config);
+      return {
+        store: QuarantineStore.attach(buffer.dir, readBodies(buffer.dir, buffer.encryptionKeyFile)),
+        spool: new SpoolFolder(join(buffer.dir, SPOOL_DIR)),
       };
     },
   }),

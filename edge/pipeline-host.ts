@@ -12,13 +12,14 @@ import type { Random } from "@sluice/shared/runtime/random.ts";
 import type { ObjectStore } from "@sluice/shared/store/object-store.ts";
 import { openStore } from "@sluice/shared/store/open.ts";
 import { probeStore } from "@sluice/shared/store/probe.ts";
-import { SegmentLog } from "./buffer/segment-log.ts";
-import { StateStore } from "./buffer/state-store.ts";
+import type { SegmentLog } from "./buffer/segment-log.ts";
+import type { StateStore } from "./buffer/state-store.ts";
 import { type GatewaySettings, SOFTWARE_VERSION } from "./config.ts";
 import { Decoder } from "./decode/decoder.ts";
 import { InferenceStage, type Slot } from "./inference/inference-stage.ts";
 import { ModelSync } from "./models/model-sync.ts";
 import { readPublicKeys } from "./models/public-keys.ts";
+import { PipelineBuffer } from "./pipeline-buffer.ts";
 import { type Announcement, Pipeline } from "./pipeline.ts";
 import type { PipelineSnapshot } from "./status/gateway-status.ts";
 import { Uplink } from "./sync/uplink.ts";
@@ -43,6 +44,7 @@ const DISK_FULL_WAIT_MS = 1_000;
 /** The worker's wiring: buffer, pipeline, the uplink and the models that come down. */
 export class PipelineHost {
   readonly #options: PipelineHostOptions;
+  readonly #buffer: PipelineBuffer;
   readonly #log: SegmentLog;
   readonly #state: StateStore;
   readonly #inference: InferenceStage;
@@ -61,16 +63,11 @@ export class PipelineHost {
     const { gateway, buffer } = settings;
     const { store, publicKeys } = opened;
     this.#options = options;
-    this.#state = StateStore.open({ dir: buffer.dir, clock, log });
-    this.#log = SegmentLog.open({
-      dir: join(buffer.dir, "segments"),
-      limits: buffer,
-      floorOffset: this.#state.decodedThrough + 1,
-      bootId: options.bootId,
-      otherBytes: () => this.#state.diskBytes(),
-      clock,
-      log,
-    });
+    this.#buffer = new PipelineBuffer({ settings: buffer, bootId: options.bootId, clock, log });
+    this.#state = this.#buffer.state;
+    this.#log = this.#buffer.messages;
+    const { epoch } = this.#state;
+    const bytesMax = buffer.quarantineBytesMax;
     this.#inference = new InferenceStage({ settings: settings.inference, gateway });
     this.#pipeline = new Pipeline({
       log: this.#log,
@@ -81,6 +78,10 @@ export class PipelineHost {
         limits: settings.decode,
         ignoredTopics: settings.decode.ignoredTopics,
       }),
+      quarantine: {
+        keep: (messages, rows, stored) =>
+          this.#buffer.quarantine.keep(messages, rows, { epoch, bytesMax, stored }),
+      },
       inference: this.#inference,
       views: settings.features.views,
       clock,
@@ -168,8 +169,7 @@ export class PipelineHost {
       log.warn({ code: error.code }, `stopping with messages in the buffer: ${describeError(error)}`);
     }
     await this.#lifecycle.stop(deadlineMs);
-    this.#log.close();
-    this.#state.close();
+    this.#buffer.close();
   }
 
   #schedule(): void {

@@ -3,6 +3,7 @@ import type { Alert } from "@sluice/shared/contract/alert.ts";
 import type { Bundle } from "@sluice/shared/contract/bundle.ts";
 import type { NewEvent } from "@sluice/shared/contract/event.ts";
 import type { OutgoingMessage, RawMessage } from "@sluice/shared/contract/message.ts";
+import type { QuarantineRow } from "@sluice/shared/contract/quarantine.ts";
 import type { FeatureView } from "@sluice/shared/contract/feature-view.ts";
 import type { Prediction } from "@sluice/shared/contract/prediction.ts";
 import type { StreamRows } from "@sluice/shared/contract/rows.ts";
@@ -12,7 +13,8 @@ import type { Clock } from "@sluice/shared/runtime/clock.ts";
 import type { SegmentLog } from "./buffer/segment-log.ts";
 import type { AppendedRows } from "./buffer/pending.ts";
 import type { StateStore } from "./buffer/state-store.ts";
-import type { Decoder } from "./decode/decoder.ts";
+import { storedKeys } from "./decode/already-stored.ts";
+import type { Decoded, Decoder } from "./decode/decoder.ts";
 import { FeatureStage } from "./features/feature-stage.ts";
 import type { InferenceStage } from "./inference/inference-stage.ts";
 import { decodeCheckpoint, encodeCheckpoint } from "./pipeline-checkpoint.ts";
@@ -25,11 +27,22 @@ export interface Announcement {
   readonly requests: readonly OutgoingMessage[];
 }
 
+/** Keeps messages so that they can be decoded again. Returns how many older ones were given up for them. */
+export interface QuarantineKeeper {
+  keep(
+    messages: readonly RawMessage[],
+    rows: readonly QuarantineRow[],
+    stored: ReadonlyMap<number, string>,
+  ): number;
+}
+
 export interface PipelineOptions {
   readonly log: SegmentLog;
   readonly state: StateStore;
   readonly decoder: Decoder;
   readonly inference: InferenceStage;
+  /** Where messages are kept whole of which something was refused; left out, only the lake hears of them. */
+  readonly quarantine?: QuarantineKeeper;
   /** Views from the settings; the loaded model's view is computed besides. */
   readonly views: readonly FeatureView[];
   readonly clock: Clock;
@@ -52,6 +65,8 @@ interface Derived {
   readonly events: readonly NewEvent[];
   readonly counters: Readonly<Record<string, number>>;
   readonly announcement: Announcement;
+  /** Keeps what was refused, whole; does no harm when done again. Returns how many older messages were given up for it. */
+  readonly keepRefused: () => number;
 }
 
 /**
@@ -160,7 +175,14 @@ export class Pipeline {
         lost: through - from + 1 - messages.length,
       },
       announcement: { predictions, alerts, requests: decoded.requests },
+      keepRefused: () => this.#keepRefused(messages, decoded),
     };
+  }
+
+  #keepRefused(messages: readonly RawMessage[], { readings, quarantine: rows }: Decoded): number {
+    const { quarantine } = this.#options;
+    if (quarantine === undefined || rows.length === 0) return 0;
+    return quarantine.keep(messages, rows, storedKeys(readings, new Set(rows.map(({ offset }) => offset))));
   }
 
   /** Commits what was derived, if anything is waiting for it, and lets the world hear of it. */
@@ -168,7 +190,8 @@ export class Pipeline {
     const derived = this.#uncommitted;
     if (derived === undefined) return;
     const { state, inference, clock, announce } = this.#options;
-    const { throughOffset, appended, events, counters, announcement } = derived;
+    const { throughOffset, appended, events, announcement } = derived;
+    const counters = { ...derived.counters, quarantineGivenUp: derived.keepRefused() };
     const isDue =
       this.#checkpointedAtUs === undefined ||
       clock.monotonicUs() - this.#checkpointedAtUs >= CHECKPOINT_INTERVAL_US;
@@ -207,10 +230,12 @@ export class Pipeline {
   }
 
   #checkpointed(): void {
-    const { log, state, clock } = this.#options;
+    const { log, state, decoder, clock } = this.#options;
     this.#checkpointedAtUs = clock.monotonicUs();
-    // Raw messages stay until they are both in the checkpoint and in the lake.
-    log.prune(Math.min(state.decodedThrough, state.deliveredOffset()));
+    // Raw messages stay until they are both in the checkpoint and in the lake, and the newest until a restart can do
+    // without them: by those it recognises what comes again.
+    const doneThrough = Math.min(state.decodedThrough, state.deliveredOffset());
+    log.prune(log.spare(doneThrough, decoder.neededFrom).throughOffset);
   }
 
   /**

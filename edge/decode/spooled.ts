@@ -39,7 +39,11 @@ export function giveRows(body: Uint8Array, firstRow: number, sink: ValueSink): n
   const rows = parseRows(body);
   for (const [place, row] of rows.entries()) {
     if (!isRow(row)) {
-      sink.refuse("payload.malformed", `Row ${firstRow + place} is ${showValue(row)}, not a row of a file.`);
+      const what =
+        isObject(row) && typeof row["malformed"] === "string"
+          ? `has ${row["malformed"]}`
+          : `is ${showValue(row)}, not a row of a file`;
+      sink.refuse("payload.malformed", `Row ${firstRow + place} ${what}.`);
       continue;
     }
     const [device, measuredAtUs, values] = row;

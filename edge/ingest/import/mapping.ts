@@ -76,6 +76,8 @@ function timePlace(columns: readonly string[], { timeColumn }: MappingOptions): 
   if (timeColumn !== undefined) return placeOf(columns, timeColumn, "--time-column");
   const candidates = columns.filter((name) => TIME_NAMES.includes(name.toLowerCase()));
   if (candidates.length === 1) return columns.indexOf(candidates[0] ?? "");
+  if (columns.length === 1)
+    throw wrong(`the file has one column, "${columns[0] ?? ""}": is --delimiter what separates its fields?`);
   throw wrong(
     `say --time-column (one of ${columns.join(", ")}), or --arrival-time where the file has no event times`,
   );

@@ -1,0 +1,251 @@
+import {
+  decodeSpooled,
+  encodeSpooled,
+  isSpoolTopic,
+  type SpoolPlace,
+} from "@sluice/shared/contract/spool.ts";
+import { isoTime } from "@sluice/shared/runtime/clock.ts";
+import { PipelineError } from "@sluice/shared/runtime/errors.ts";
+import { newUuid } from "@sluice/shared/runtime/random.ts";
+import { Command } from "commander";
+import { type QuarantinedMessage, QuarantineStore } from "./quarantine-store.ts";
+
+/** Where messages are put that are to be decoded again. */
+interface Spool {
+  write(place: SpoolPlace, bytes: Uint8Array): Promise<void>;
+}
+
+/** What the commands need of the program that they are part of. */
+export interface QuarantineHost {
+  print(text: string): void;
+  /** Ends the program with "the answer is no". */
+  fail(): void;
+  /** Reads the settings file and opens what it names. */
+  open(config: string): { readonly store: QuarantineStore; readonly spool: Spool };
+}
+
+interface Choice {
+  readonly config: string;
+  readonly json?: true;
+  readonly offset?: string;
+  readonly reason?: string;
+  readonly topic?: string;
+  readonly all?: true;
+}
+
+/** Most lines of a list for a person. */
+const GROUPS_SHOWN_MAX = 50;
+
+/** Most bytes of a payload that are shown. */
+const PAYLOAD_SHOWN_BYTES_MAX = 4_096;
+
+const EXAMPLES = `
+Examples:
+  sluice-gateway quarantine ls --config gateway.yaml
+  sluice-gateway quarantine show 1042 --config gateway.yaml
+  sluice-gateway quarantine release --reason metric.unknown --config gateway.yaml
+
+Mend the route or the contract in the settings and restart the gateway first: what is released is decoded again by the
+settings of then, as new messages with the arrival time of the old ones.`;
+
+/** `sluice-gateway quarantine`: what was refused, why, and decoding it again. */
+export function quarantineCommand(host: QuarantineHost): Command {
+  const quarantine = new Command("quarantine")
+    .description("Messages of which something was refused: list, show, decode again.")
+    .addHelpText("after", EXAMPLES);
+  quarantine
+    .command("ls")
+    .description("List what was refused, by reason and topic.")
+    .requiredOption("--config <file>", "settings file of the gateway")
+    .option("--json", "print JSON")
+    .action((choice: Choice) => list(choice, host));
+  quarantine
+    .command("show")
+    .description("Show one message whole, and everything that was wrong with it.")
+    .argument("<offset>", "the message's offset, as ls and the lake's table give it")
+    .requiredOption("--config <file>", "settings file of the gateway")
+    .option("--json", "print JSON")
+    .action((offset: string, choice: Choice) => show({ ...choice, offset }, host));
+  quarantine
+    .command("release")
+    .description("Have messages decoded again, and forget them here.")
+    .requiredOption("--config <file>", "settings file of the gateway")
+    .option("--offset <offset>", "only this message")
+    .option("--reason <reason>", "only messages with this reason")
+    .option("--topic <topic>", "only messages of this topic")
+    .option("--all", "all of them")
+    .option("--json", "print JSON")
+    .action((choice: Choice) => release(choice, host));
+  return quarantine;
+}
+
+interface Group {
+  readonly reason: string;
+  readonly topic: string;
+  messages: number;
+  firstAtUs: number;
+  lastAtUs: number;
+  /** The newest offset, and what was wrong there. */
+  offset: number;
+  detail: string;
+}
+
+function list({ config, json }: Choice, host: QuarantineHost): void {
+  const { store } = host.open(config);
+  const groups = new Map<string, Group>();
+  for (const message of store.messages())
+    for (const { reason, detail } of new Map(message.causes.map((cause) => [cause.reason, cause])).values())
+      addTo(groups, { reason, detail, message });
+  store.close();
+  const sorted = [...groups.values()].sort((a, b) => b.messages - a.messages);
+  if (json === true) host.print(JSON.stringify(sorted.map(shown), undefined, 2));
+  else if (sorted.length === 0) host.print("nothing is in quarantine");
+  else host.print(table(sorted));
+}
+
+function addTo(
+  groups: Map<string, Group>,
+  { reason, detail, message }: { reason: string; detail: string; message: QuarantinedMessage },
+): void {
+  const { topic, receivedAtUs, offset } = message;
+  const key = `${reason} ${topic}`;
+  const group = groups.get(key) ?? {
+    reason,
+    topic,
+    messages: 0,
+    firstAtUs: receivedAtUs,
+    lastAtUs: 0,
+    offset,
+    detail,
+  };
+  group.messages += 1;
+  group.lastAtUs = receivedAtUs;
+  group.offset = offset;
+  group.detail = detail;
+  groups.set(key, group);
+}
+
+const shown = ({ firstAtUs, lastAtUs, ...rest }: Group) => ({
+  ...rest,
+  firstAt: isoTime(firstAtUs),
+  lastAt: isoTime(lastAtUs),
+});
+
+function table(groups: readonly Group[]): string {
+  const rows = groups
+    .slice(0, GROUPS_SHOWN_MAX)
+    .map(({ messages, reason, topic, lastAtUs, offset, detail }) => [
+      messages.toLocaleString("en"),
+      reason,
+      topic,
+      isoTime(lastAtUs),
+      String(offset),
+      detail,
+    ]);
+  const all = [["messages", "reason", "topic", "newest", "offset", "what was wrong there"], ...rows];
+  const widths = all[0]?.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0))) ?? [];
+  const lines = all.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("  ")
+      .trimEnd(),
+  );
+  const more = groups.length - GROUPS_SHOWN_MAX;
+  return [...lines, ...(more > 0 ? [`and ${more} more; --json lists all`] : [])].join("\n");
+}
+
+function show({ config, json, offset }: Choice, host: QuarantineHost): void {
+  const { store } = host.open(config);
+  const wanted = wholeNumber(offset);
+  const found = [...store.messages()].filter((message) => message.offset === wanted);
+  store.close();
+  if (json === true) host.print(JSON.stringify(found.map(asJson), undefined, 2));
+  else if (found.length === 0) host.print(`no message with offset ${offset} is in quarantine`);
+  else host.print(found.map(asText).join("\n\n"));
+  if (found.length === 0) host.fail();
+}
+
+const asJson = ({ payload, receivedAtUs, ...rest }: QuarantinedMessage) => ({
+  ...rest,
+  receivedAt: isoTime(receivedAtUs),
+  payloadBase64: Buffer.from(payload).toString("base64"),
+});
+
+function asText({ epoch, offset, receivedAtUs, client, topic, payload, causes }: QuarantinedMessage): string {
+  return [
+    `offset    ${offset} of epoch ${epoch}`,
+    `received  ${isoTime(receivedAtUs)} from ${client}`,
+    `topic     ${topic}`,
+    ...causes.map(({ reason, detail }, i) => `${i === 0 ? "refused " : "        "}  ${reason}: ${detail}`),
+    `payload   ${payload.length.toLocaleString("en")} bytes`,
+    payloadText(payload),
+  ].join("\n");
+}
+
+function payloadText(payload: Uint8Array): string {
+  const bytes = Buffer.from(payload.subarray(0, PAYLOAD_SHOWN_BYTES_MAX));
+  const text = bytes.toString("utf8");
+  // oxlint-disable-next-line no-control-regex -- what a terminal must not be sent
+  return /[\u0000-\u0008\u000b-\u001f\u007f\ufffd]/.test(text) ? bytes.toString("hex") : text;
+}
+
+/**
+ * Marks the messages, hands them over one file each, and forgets them. Interrupted, the next release begins with what
+ * was marked: under the same names, so that what was handed over already counts once.
+ */
+async function release(choice: Choice, host: QuarantineHost): Promise<void> {
+  const { offset, reason, topic, all, config, json } = choice;
+  if ([offset, reason, topic, all].every((given) => given === undefined))
+    throw new PipelineError("config.invalid", "say which messages: --offset, --reason, --topic or --all", {
+      hint: "sluice-gateway quarantine ls shows what there is.",
+    });
+  const wanted = offset === undefined ? undefined : wholeNumber(offset);
+  const { store, spool } = host.open(config);
+  try {
+    const kept = [...store.messages()];
+    const chosen = kept.filter(
+      (message) =>
+        message.release === undefined &&
+        (wanted === undefined || message.offset === wanted) &&
+        (topic === undefined || message.topic === topic) &&
+        (reason === undefined || message.causes.some((cause) => cause.reason === reason)),
+    );
+    const own = newUuid();
+    store.release(chosen, own);
+    const begun = Map.groupBy(
+      kept.filter((message) => message.release !== undefined),
+      (message) => message.release ?? "",
+    );
+    for (const [job, messages] of [...begun, [own, chosen] as const]) {
+      for (const [number, message] of messages.entries())
+        await spool.write({ job, number }, spooled(message));
+      store.forget(job);
+    }
+    const messages = kept.filter((message) => message.release !== undefined).length + chosen.length;
+    host.print(
+      json === true
+        ? JSON.stringify({ messages })
+        : messages === 0
+          ? "nothing to release"
+          : `${messages === 1 ? "1 message is" : `${messages.toLocaleString("en")} messages are`} decoded again${messages > chosen.length ? ", some of an earlier release that was interrupted" : ""}`,
+    );
+    if (messages === 0) host.fail();
+  } finally {
+    store.close();
+  }
+}
+
+/** What came by the spool goes there again as it is. */
+function spooled({ client, topic, receivedAtUs, payload, stored }: QuarantinedMessage): Uint8Array {
+  const before = isSpoolTopic(topic) ? decodeSpooled(payload) : undefined;
+  return before === undefined
+    ? encodeSpooled({ kind: "message", client, topic, receivedAtUs, stored }, payload)
+    : encodeSpooled({ ...before.header, stored: before.header.stored + stored }, before.body);
+}
+
+function wholeNumber(text: string | undefined): number {
+  if (text !== undefined && /^\d{1,15}$/.test(text)) return Number(text);
+  throw new PipelineError("config.invalid", `the offset "${text ?? ""}" is not a whole number`, {
+    hint: "sluice-gateway quarantine ls shows the offsets.",
+  });
+}
