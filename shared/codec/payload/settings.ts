@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { metricNameSchema } from "../../contract/ids.ts";
+import { COMPRESSIONS } from "./compression.ts";
 import { NAME_TEMPLATE } from "./senml-names.ts";
 import { TIME_UNITS } from "./time.ts";
 
@@ -8,10 +9,29 @@ const unit = z
   .enum(TIME_UNITS)
   .describe("What the time counts since the epoch, UTC; iso is ISO 8601 with a zone.");
 
+/** How the payloads of any format are packed. */
+const compression = {
+  /** How payloads are packed; auto unpacks what begins like gzip or zstd. */
+  compression: z
+    .enum(COMPRESSIONS)
+    .default("none")
+    .describe("How payloads are packed; auto unpacks what begins like gzip or zstd."),
+  /** The largest payload that is unpacked; larger ones go to quarantine, however small they were packed. */
+  unpackedBytesMax: z
+    .int()
+    .min(1)
+    .max(67_108_864)
+    .default(1_048_576)
+    .describe(
+      "The largest payload that is unpacked; larger ones go to quarantine, however small they were packed.",
+    ),
+};
+
 /** JSON: named fields, or every field, of one record or of many. */
 const jsonPayloadSchema = z
   .strictObject({
     format: z.literal("json"),
+    ...compression,
     /** Where the records are, by dotted path; arrays on the way are gone through. Without it the payload is the record. */
     records: path
       .optional()
@@ -84,12 +104,13 @@ const jsonPayloadSchema = z
   });
 
 /** The payload is one number as text; the topic names the metric. */
-const numberPayloadSchema = z.strictObject({ format: z.literal("number") });
+const numberPayloadSchema = z.strictObject({ format: z.literal("number"), ...compression });
 
 /** Lines of fields (RFC 4180); each line is a record. */
 const csvPayloadSchema = z
   .strictObject({
     format: z.literal("csv"),
+    ...compression,
     /** The names of the columns in order; without it the first line of each message names them. */
     columns: z
       .array(metricNameSchema)
@@ -122,6 +143,7 @@ const csvPayloadSchema = z
 /** Sensor Measurement Lists (RFC 8428), in JSON or in CBOR. */
 const senmlPayloadSchema = z.strictObject({
   format: z.enum(["senml-json", "senml-cbor"]),
+  ...compression,
   /** What a name means: the metric, or a template such as "{device}/{metric}", split where the text between them is last. */
   name: z
     .union([z.literal("{metric}"), z.string().max(256).regex(NAME_TEMPLATE, "such as {device}/{metric}")])
@@ -151,6 +173,7 @@ const sparkplugName = (levels: readonly string[], example: string): z.ZodString 
 /** Sparkplug B (Eclipse Sparkplug 3.0), on topics such as "spBv1.0/#". */
 const sparkplugPayloadSchema = z.strictObject({
   format: z.literal("sparkplug-b"),
+  ...compression,
   /** The device's name for the metrics of an edge node itself, made of {group} and {node}. */
   nodeName: sparkplugName(["group", "node"], "{group}.{node}")
     .default("{group}.{node}")
@@ -185,6 +208,112 @@ const sparkplugPayloadSchema = z.strictObject({
     ),
 });
 
+const rateHz = z.number().min(0.000_001).max(1_000_000_000);
+
+/** What samples of a waveform become. */
+const samples = {
+  /** What a sample is multiplied by. */
+  scale: z.number().default(1).describe("What a sample is multiplied by."),
+  /** What is added to a sample after that. */
+  offset: z.number().default(0).describe("What is added to a sample after that."),
+  /** Most samples of a message, those of all its metrics together. */
+  samplesMax: z
+    .int()
+    .min(1)
+    .max(1_048_576)
+    .default(16_384)
+    .describe("Most samples of a message, those of all its metrics together."),
+};
+
+/** Evenly spaced samples as arrays in JSON. */
+const waveformJsonPayloadSchema = z
+  .strictObject({
+    format: z.literal("waveform-json"),
+    ...compression,
+    /** The dotted path of the array of samples, where the topic names the metric. */
+    samples: path
+      .optional()
+      .describe("The dotted path of the array of samples, where the topic names the metric."),
+    /** Metric names and the dotted path of the array of samples of each, all of one length. */
+    metrics: z
+      .record(metricNameSchema, path)
+      .refine((metrics) => Object.keys(metrics).length > 0, "names no metric")
+      .optional()
+      .describe("Metric names and the dotted path of the array of samples of each, all of one length."),
+    /** The dotted path of the device's name, where the message names it. */
+    device: path.optional().describe("The dotted path of the device's name, where the message names it."),
+    /** Samples per second, where it is always the same. */
+    rateHz: rateHz.optional().describe("Samples per second, where it is always the same."),
+    /** The dotted path of the samples per second, where the message says it. */
+    rate: path.optional().describe("The dotted path of the samples per second, where the message says it."),
+    /** Where the time between two samples is, where the message says that. */
+    interval: z
+      .strictObject({
+        path: path.describe("The dotted path of the time between two samples."),
+        unit: z.enum(["s", "ms", "us", "ns"]).describe("What the time between two samples counts."),
+      })
+      .optional()
+      .describe("Where the time between two samples is, where the message says that."),
+    /** Where the time of the first sample is; without it the last sample gets the time of arrival. */
+    start: z
+      .strictObject({ path: path.describe("The dotted path of the time of the first sample."), unit })
+      .optional()
+      .describe(
+        "Where the time of the first sample is; without it the last sample gets the time of arrival.",
+      ),
+    ...samples,
+  })
+  .superRefine((waveform, context) => {
+    const given = (fields: readonly ("samples" | "metrics" | "rateHz" | "rate" | "interval")[]): number =>
+      fields.filter((field) => waveform[field] !== undefined).length;
+    if (given(["samples", "metrics"]) !== 1)
+      context.addIssue({ code: "custom", path: ["samples"], message: "give one of samples and metrics" });
+    if (given(["rateHz", "rate", "interval"]) !== 1)
+      context.addIssue({
+        code: "custom",
+        path: ["rateHz"],
+        message: "give one of rateHz, rate and interval",
+      });
+  });
+
+/** Evenly spaced samples as bare numbers. */
+const waveformBinaryPayloadSchema = z
+  .strictObject({
+    format: z.literal("waveform-binary"),
+    ...compression,
+    /** What each sample is. */
+    type: z.enum(["int16", "int32", "float32", "float64"]).describe("What each sample is."),
+    /** Which byte of a number comes first. */
+    byteOrder: z
+      .enum(["little-endian", "big-endian"])
+      .default("little-endian")
+      .describe("Which byte of a number comes first."),
+    /** The metrics whose samples come in turn; without it there is one, which the topic names. */
+    channels: z
+      .array(metricNameSchema)
+      .min(1)
+      .max(64)
+      .refine((channels) => new Set(channels).size === channels.length, "names a metric twice")
+      .optional()
+      .describe("The metrics whose samples come in turn; without it there is one, which the topic names."),
+    /** Samples per second of each metric. */
+    rateHz: rateHz.describe("Samples per second of each metric."),
+    /** The time of the first sample as eight bytes before the samples; without it the last gets the time of arrival. */
+    start: z
+      .strictObject({
+        unit: z.enum(["ms", "us", "ns"]).describe("What the time counts since the epoch, UTC."),
+      })
+      .optional()
+      .describe(
+        "The time of the first sample as eight bytes before the samples; without it the last gets the time of arrival.",
+      ),
+    ...samples,
+  })
+  .refine((waveform) => waveform.compression !== "auto", {
+    path: ["compression"],
+    message: "cannot be auto: bare numbers may begin like gzip or zstd",
+  });
+
 /** How a route's payloads are read: one entry per format. */
 export const payloadSettingsSchema = z.discriminatedUnion("format", [
   jsonPayloadSchema,
@@ -192,6 +321,8 @@ export const payloadSettingsSchema = z.discriminatedUnion("format", [
   csvPayloadSchema,
   senmlPayloadSchema,
   sparkplugPayloadSchema,
+  waveformJsonPayloadSchema,
+  waveformBinaryPayloadSchema,
 ]);
 
 export type PayloadSettings = z.infer<typeof payloadSettingsSchema>;
@@ -199,3 +330,5 @@ export type JsonPayloadSettings = z.infer<typeof jsonPayloadSchema>;
 export type CsvPayloadSettings = z.infer<typeof csvPayloadSchema>;
 export type SenmlPayloadSettings = z.infer<typeof senmlPayloadSchema>;
 export type SparkplugPayloadSettings = z.infer<typeof sparkplugPayloadSchema>;
+export type WaveformJsonPayloadSettings = z.infer<typeof waveformJsonPayloadSchema>;
+export type WaveformBinaryPayloadSettings = z.infer<typeof waveformBinaryPayloadSchema>;
