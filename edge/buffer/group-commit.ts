@@ -36,6 +36,7 @@ export class GroupCommit {
   #handedBytes = 0;
   readonly #full: { readonly group: ArrayBuffer; readonly settle: Settled[] }[] = [];
   #drained: (() => void)[] = [];
+  #roomAwaited: (() => void)[] = [];
   #messages = 0;
   #groups = 0;
   #failedGroups = 0;
@@ -85,9 +86,21 @@ export class GroupCommit {
     this.#schedule();
   }
 
+  /** Whether a message that takes so many bytes would be taken now. One that never fits is told so by `put`. */
+  hasRoom(bytes: number): boolean {
+    const waitingBytes = this.#waitingBytes();
+    return waitingBytes === 0 || waitingBytes + bytes <= this.#options.limits.waitingBytesMax;
+  }
+
+  /** Calls back once, after the next commit: at once where nothing waits for one. */
+  whenRoom(callback: () => void): void {
+    if (this.#isIdle()) setImmediate(callback);
+    else this.#roomAwaited.push(callback);
+  }
+
   /** Resolves when everything that was put is settled. */
   drain(): Promise<void> {
-    if (!this.#committing && this.#full.length === 0 && this.#waiting.length === 0) return Promise.resolve();
+    if (this.#isIdle()) return Promise.resolve();
     return new Promise((resolve) => this.#drained.push(resolve));
   }
 
@@ -99,6 +112,10 @@ export class GroupCommit {
       refused: this.#refused,
       waitingBytes: this.#waitingBytes(),
     };
+  }
+
+  #isIdle(): boolean {
+    return !this.#committing && this.#full.length === 0 && this.#waiting.length === 0;
   }
 
   #waitingBytes(): number {
@@ -131,11 +148,18 @@ export class GroupCommit {
       const error = await this.#commit(next.group, next.settle.length);
       this.#handedBytes -= bytes;
       for (const settle of next.settle) settle(error); // Synced, or not: only now may the senders hear of it.
+      this.#wakeAwaiting();
     }
     this.#committing = false;
     const drained = this.#drained;
     this.#drained = [];
     for (const resolve of drained) resolve();
+  }
+
+  #wakeAwaiting(): void {
+    const awaiting = this.#roomAwaited;
+    this.#roomAwaited = [];
+    for (const callback of awaiting) callback();
   }
 
   async #commit(group: ArrayBuffer, count: number): Promise<Error | undefined> {

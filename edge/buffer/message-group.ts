@@ -24,8 +24,13 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 export const messageBytes = (message: IncomingMessage): number =>
   RECORD_BYTES + 3 * (message.client.length + message.topic.length) + message.payload.length;
 
+/** Client ids and topics whose bytes a writer remembers, at most so long each: devices repeat theirs all the time. */
+const REMEMBERED_MAX = 2_048;
+const REMEMBERED_LENGTH_MAX = 128;
+
 /** Appends messages to one growing buffer, without an object per message. */
 export class GroupWriter {
+  readonly #encoded = new Map<string, Uint8Array>();
   #bytes = new Uint8Array(FIRST_BYTES);
   #view = new DataView(this.#bytes.buffer);
   #end = HEADER_BYTES;
@@ -46,8 +51,8 @@ export class GroupWriter {
     this.#reserve(messageBytes(message));
     const start = this.#end;
     const bodyStart = start + RECORD_BYTES;
-    const client = encoder.encodeInto(message.client, this.#bytes.subarray(bodyStart)).written;
-    const topic = encoder.encodeInto(message.topic, this.#bytes.subarray(bodyStart + client)).written;
+    const client = this.#write(message.client, bodyStart);
+    const topic = this.#write(message.topic, bodyStart + client);
     if (client > STRING_BYTES_MAX || topic > STRING_BYTES_MAX) throw tooLong(client, topic);
     this.#bytes.set(message.payload, bodyStart + client + topic);
     const view = this.#view;
@@ -69,6 +74,19 @@ export class GroupWriter {
     this.#end = HEADER_BYTES;
     this.#count = 0;
     return group;
+  }
+
+  /** Writes a text as UTF-8 and returns its length in bytes. */
+  #write(text: string, at: number): number {
+    if (text.length > REMEMBERED_LENGTH_MAX)
+      return encoder.encodeInto(text, this.#bytes.subarray(at)).written;
+    let encoded = this.#encoded.get(text);
+    if (encoded === undefined) {
+      if (this.#encoded.size >= REMEMBERED_MAX) this.#encoded.clear();
+      this.#encoded.set(text, (encoded = encoder.encode(text)));
+    }
+    this.#bytes.set(encoded, at);
+    return encoded.length;
   }
 
   #reserve(bytes: number): void {

@@ -1,7 +1,7 @@
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { expect, test } from "vitest";
 import { GroupCommit } from "../../../edge/buffer/group-commit.ts";
-import { decodeGroup } from "../../../edge/buffer/message-group.ts";
+import { decodeGroup, messageBytes } from "../../../edge/buffer/message-group.ts";
 import { messageOf, text } from "./fixtures.ts";
 
 const LIMITS = { groupBytesMax: 1_000_000, waitingBytesMax: 4_000_000 };
@@ -177,4 +177,36 @@ test("a message put while others are settled is stored too, and drain waits for 
   await drained;
   expect(isSecondStored).toBe(true);
   await group.drain(); // Nothing is waiting: at once.
+});
+
+test("who asks for room first is never refused, and hears when there is room again", async () => {
+  const disk = heldDisk();
+  const limits = { groupBytesMax: 1_000, waitingBytesMax: 3_000 };
+  const group = new GroupCommit({ commit: disk.commit, limits });
+  const { heard, put } = puttingInto(group);
+  let sent = 0;
+  const send = (): void => {
+    while (sent < 40 && group.hasRoom(messageBytes(messageOf("x".repeat(500)))))
+      put(`${sent++} ${"x".repeat(490)}`);
+    if (sent < 40) group.whenRoom(send);
+  };
+  send();
+  expect(sent).toBeLessThan(10);
+  await turn();
+  for (let i = 0; i < disk.commits.length; i++) {
+    disk.commits[i]?.end();
+    await turn();
+  }
+  await group.drain();
+  expect(heard.filter((line) => line.endsWith("stored"))).toHaveLength(40);
+  expect(group.stats()).toMatchObject({ messages: 40, refused: 0 });
+});
+
+test("a message that can never fit is let through to be refused, and an idle group calls back at once", async () => {
+  const group = new GroupCommit({ commit: heldDisk().commit, limits: { ...LIMITS, waitingBytesMax: 1_000 } });
+  expect(group.hasRoom(5_000)).toBe(true);
+  const { heard, put } = puttingInto(group);
+  put("x".repeat(5_000));
+  expect(heard).toEqual(["xxxxxxxx buffer.message_invalid"]);
+  await new Promise<void>((resolve) => group.whenRoom(resolve));
 });

@@ -40,6 +40,16 @@ test("a writer goes on after a group was taken, and after it has grown", () => {
   }
 });
 
+test("more names than a writer remembers are written as they are", () => {
+  const names = Array.from({ length: 5_000 }, (_, i) => `ü-${i % 2_500}`);
+  const read = decodeGroup(
+    groupOf(names.map((name) => messageOf("x", { client: name, topic: `t/${name}` }))),
+  );
+  expect(read.map(({ client, topic }) => `${client} ${topic}`)).toEqual(
+    names.map((name) => `${name} t/${name}`),
+  );
+});
+
 test("a client id or topic that is too long is refused, and the messages around it stay whole", () => {
   const writer = new GroupWriter();
   writer.append(messageOf("before"));
