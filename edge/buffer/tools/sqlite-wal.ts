@@ -23,7 +23,7 @@ export interface WalFrames {
  * this log: commits that were synced may be lost with it. Only the last commit can be torn by a power cut, and then it
  * was never acknowledged; the file does not tell whether that is what happened.
  */
-export function readWalFrames(path: string, report: (problem: string) => void): WalFrames | undefined {
+export function readWalFrames(path: string, report: Report): WalFrames | undefined {
   let handle: number;
   try {
     handle = openSync(path, "r");
@@ -35,6 +35,19 @@ export function readWalFrames(path: string, report: (problem: string) => void): 
   return frames;
 }
 
+/** What is certainly lost from the write-ahead log of a file; undefined where a power cut explains what is seen. */
+export function walDamage(path: string): string | undefined {
+  let damage: string | undefined;
+  const report: Report = (problem, isCertain) => {
+    if (isCertain) damage = problem;
+  };
+  readWalFrames(`${path}-wal`, report)?.close();
+  return damage;
+}
+
+/** `isCertain`: no power cut explains it. */
+type Report = (problem: string, isCertain: boolean) => void;
+
 interface Head {
   readonly bigEndian: boolean;
   readonly pageBytes: number;
@@ -44,12 +57,13 @@ interface Head {
 
 type Sum = readonly [number, number];
 
-function scan(handle: number, report: (problem: string) => void): WalFrames | undefined {
+function scan(handle: number, report: Report): WalFrames | undefined {
   const { size } = fstatSync(handle);
   if (size === 0) return undefined;
   const head = readHead(handle);
   if (head === undefined) {
-    report("the header of its write-ahead log is damaged: all commits in the log are lost to SQLite");
+    const isMore = size > HEADER_BYTES + FRAME_HEADER_BYTES;
+    report("the header of its write-ahead log is damaged: all commits in the log are lost to SQLite", isMore);
     return undefined;
   }
   const frameBytes = FRAME_HEADER_BYTES + head.pageBytes;
@@ -72,8 +86,7 @@ function scan(handle: number, report: (problem: string) => void): WalFrames | un
     uncommitted = [];
     pageCount = bytes.readUInt32BE(4);
   }
-  const broken = brokenTail(handle, { head, from: frame, count, at });
-  if (broken !== undefined) report(broken);
+  reportTail(handle, { head, from: frame, count, at }, report);
   const pageAt = (which: number): Buffer => {
     const page = Buffer.alloc(head.pageBytes);
     readSync(handle, page, 0, page.length, at(which) + FRAME_HEADER_BYTES);
@@ -110,10 +123,11 @@ function readHead(handle: number): Head | undefined {
 }
 
 /** What is behind the last good frame and was written by the same log; older frames have other salts. */
-function brokenTail(
+function reportTail(
   handle: number,
   { head, from, count, at }: { head: Head; from: number; count: number; at: (frame: number) => number },
-): string | undefined {
+  report: Report,
+): void {
   const bytes = Buffer.alloc(FRAME_HEADER_BYTES);
   let commits = 0;
   let own = 0;
@@ -126,10 +140,16 @@ function brokenTail(
     own++;
     if (bytes.readUInt32BE(4) !== 0) commits++;
   }
-  if (own === 0) return undefined;
-  return commits > 1
-    ? `its write-ahead log is damaged at frame ${from}: ${commits} commits behind it are lost to SQLite`
-    : `its write-ahead log is torn at frame ${from}, in its last commit: normal after a power cut, damage otherwise`;
+  if (commits > 1)
+    report(
+      `its write-ahead log is damaged at frame ${from}: ${commits} commits behind it are lost to SQLite`,
+      true,
+    );
+  else if (own > 0)
+    report(
+      `its write-ahead log is torn at frame ${from}, in its last commit: normal after a power cut, damage otherwise`,
+      false,
+    );
 }
 
 /** SQLite's sum over 32-bit words, two at a time. */

@@ -34,10 +34,11 @@ function madeLog(dir: string, groups = 60): string[] {
 
 const firstOf = (path: string): number => Number(/(\d{16})\.db$/.exec(path)?.[1]);
 
-/** Changes one column of the group at `first` behind the log's back. */
+/** Changes one column of the group at `first` behind the log's back, and leaves nothing of what was there. */
 function alter(path: string, first: number, change: string): void {
   const file = new Database(path);
   file.prepare(`UPDATE message_group SET ${change} WHERE first = ?`).run(first);
+  file.exec("VACUUM");
   file.close();
 }
 
@@ -110,7 +111,7 @@ test("a damaged last group does not make its offsets be used again", () => {
 });
 
 test.each([
-  ["garbage in place of the header", (path: string) => overwrite(path, 0, Buffer.alloc(200, 0x5a))],
+  ["garbage in every page", (path: string) => writeFileSync(path, Buffer.alloc(40_960, 0x5a))],
   ["nothing but zeros", (path: string) => writeFileSync(path, Buffer.alloc(8_192))],
   ["no bytes at all", (path: string) => truncateSync(path, 0)],
 ])("a file with %s is reported, the others are read and the log goes on", (_, harm) => {
@@ -170,6 +171,25 @@ test("a reserve that is torn is begun anew, and costs nothing while the files ar
     expect(log.nextOffset).toBe(600);
     log.close();
     expect(readFileSync(join(dir, "offsets"), "utf8")).toMatch(/^600 \d+\n$/);
+  }
+});
+
+test.each([
+  ["the header", 0, 200],
+  ["the first page", 0, 4_096],
+  ["the root of the tree", 4_096, 100],
+])("what is whole behind garbage in %s is saved, and the log goes on", (_, at, length) => {
+  for (const which of [0, 2, -1]) {
+    const dir = tempFolder();
+    const path = madeLog(dir).at(which) ?? "";
+    overwrite(path, at, Buffer.alloc(length, 0x5a));
+    const log = open(dir, 600);
+    const got = contents(log);
+    expect(got.length).toBeGreaterThanOrEqual(590);
+    for (const line of got) expect(expected(0, 600)).toContain(line);
+    expect(log.append(numbered(600, 5))).toMatchObject({ fromOffset: 600 });
+    log.close();
+    expect(readdirSync(dir).filter((name) => name.includes("damaged"))).toHaveLength(1);
   }
 });
 

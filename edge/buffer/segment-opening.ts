@@ -1,0 +1,69 @@
+import { rmSync } from "node:fs";
+import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
+import type { Bodies } from "./body.ts";
+import type { Damage } from "./damage.ts";
+import { Segment } from "./segment.ts";
+import { setAside } from "./sqlite-file.ts";
+import { describeSalvage, putInPlace, salvageSegment } from "./tools/salvage.ts";
+import { walDamage } from "./tools/sqlite-wal.ts";
+
+export interface OpenedSegment {
+  /** Undefined where nothing could be saved. */
+  readonly segment: Segment | undefined;
+  /** Whether it is as it was written: only such a file may be written to. */
+  readonly isWhole: boolean;
+  readonly damages: readonly Damage[];
+}
+
+export interface SegmentPlace {
+  readonly path: string;
+  readonly firstOffset: number;
+  /** Where the next segment begins; undefined for the newest. */
+  readonly endOffset: number | undefined;
+  readonly bodies: Bodies;
+}
+
+/**
+ * Opens a segment and mends it where it is damaged.
+ *
+ * Only the newest is read through: it is the one that was written to when the power failed, and that will be written to
+ * again. To read a backlog of gigabytes at each start would keep devices waiting for minutes; the others are looked at
+ * from outside, and their groups prove themselves by their checksums when they are read.
+ */
+export function openSegment(place: SegmentPlace): OpenedSegment {
+  const { path, firstOffset, endOffset, bodies } = place;
+  try {
+    // Before SQLite sees it: SQLite would fold the log together without the commits behind the damage.
+    const lostCommits = walDamage(path);
+    if (lostCommits !== undefined) throw new PipelineError("buffer.damaged", `${path}: ${lostCommits}`);
+    const segment = new Segment(path, firstOffset, bodies);
+    const problems = endOffset === undefined ? segment.check() : segment.checkShape();
+    segment.rest();
+    if (problems[0] !== undefined) throw new PipelineError("buffer.damaged", `${path}: ${problems[0]}`);
+    return { segment, isWhole: true, damages: [] };
+  } catch (error) {
+    if (!(error instanceof PipelineError) || error.code !== "buffer.damaged") throw error;
+    return mendSegment(place, error);
+  }
+}
+
+/**
+ * Puts a new file in the place of a damaged one, with every group that is whole; the damaged one is set aside. Takes about
+ * a second for 32 MiB. Throws PipelineError "buffer.disk_full" where there is no room for it; then nothing has changed.
+ */
+export function mendSegment(place: SegmentPlace, error: PipelineError): OpenedSegment {
+  const { path, firstOffset, endOffset, bodies } = place;
+  const salvaged = salvageSegment(path, firstOffset, endOffset);
+  if (salvaged.groups === 0) {
+    for (const suffix of ["", "-wal", "-shm"]) rmSync(salvaged.path + suffix, { force: true });
+    const damage = { file: path, fromOffset: firstOffset, endOffset };
+    const reason = `${describeError(error)}; nothing could be saved from it, it is kept as ${setAside(path)}`;
+    return { segment: undefined, isWhole: false, damages: [{ ...damage, reason }] };
+  }
+  const reason = describeSalvage(putInPlace(path, salvaged.path), salvaged, error);
+  return {
+    segment: new Segment(path, firstOffset, bodies),
+    isWhole: false,
+    damages: salvaged.lost.map(({ from, end }) => ({ file: path, fromOffset: from, endOffset: end, reason })),
+  };
+}
