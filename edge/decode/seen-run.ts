@@ -1,7 +1,13 @@
 /** Out-of-order readings that are gathered before they are merged: bounds what one of them costs. */
 const TAIL_MAX = 128;
 
-const CAPACITY_MIN = 8;
+/** So small that a series with a few readings takes no memory outside of V8's own heap, which is slow to get. */
+const CAPACITY_MIN = 4;
+
+const EMPTY = new Float64Array(0);
+
+/** A run of so many keeps its memory when it is cleared; a larger one only where it was used. */
+const KEPT_CAPACITY = 64;
 
 /** What a run says of a reading: the same was seen, another value of the same time was, or nothing of that time. */
 export type Sighting = "same" | "other" | "none";
@@ -13,9 +19,10 @@ export type Sighting = "same" | "other" | "none";
  * device sends cannot make it slow. Values are compared by their bits: 0 and -0 are two.
  */
 export class SeenRun {
-  /** By time, then value, up to `#sorted`; behind that the gathered ones as they came. */
-  #times = new Float64Array(0);
-  #values = new Float64Array(0);
+  /** The times in the first half, by time, then value, up to `#sorted`; behind that the gathered ones as they came. */
+  #data = EMPTY;
+  /** How many readings there is room for: where the values begin. */
+  #capacity = 0;
   #sorted = 0;
   #count = 0;
   /** The largest time in it; minus infinity when it is empty. */
@@ -27,9 +34,9 @@ export class SeenRun {
 
   /** Forgets everything; the memory is kept for the next ones unless most of it was idle. */
   clear(): void {
-    if (this.#count * 4 < this.#times.length) {
-      this.#times = new Float64Array(0);
-      this.#values = new Float64Array(0);
+    if (this.#capacity > KEPT_CAPACITY && this.#count * 4 < this.#capacity) {
+      this.#data = EMPTY;
+      this.#capacity = 0;
     }
     this.#sorted = 0;
     this.#count = 0;
@@ -39,12 +46,12 @@ export class SeenRun {
   find(timeUs: number, value: number): Sighting {
     if (timeUs > this.newestUs) return "none";
     const at = this.#place(timeUs, value);
-    const isThere = at < this.#sorted && this.#times[at] === timeUs;
-    if (isThere && Object.is(this.#values[at], value)) return "same";
-    let sighting: Sighting = isThere || (at > 0 && this.#times[at - 1] === timeUs) ? "other" : "none";
+    const isThere = at < this.#sorted && this.#timeAt(at) === timeUs;
+    if (isThere && Object.is(this.#valueAt(at), value)) return "same";
+    let sighting: Sighting = isThere || (at > 0 && this.#timeAt(at - 1) === timeUs) ? "other" : "none";
     for (let i = this.#sorted; i < this.#count; i++)
-      if (this.#times[i] === timeUs) {
-        if (Object.is(this.#values[i], value)) return "same";
+      if (this.#timeAt(i) === timeUs) {
+        if (Object.is(this.#valueAt(i), value)) return "same";
         sighting = "other";
       }
     return sighting;
@@ -52,7 +59,7 @@ export class SeenRun {
 
   /** Adds a reading that is not in it. */
   add(timeUs: number, value: number): void {
-    if (this.#count === this.#times.length) this.#grow();
+    if (this.#count === this.#capacity) this.#grow();
     if (timeUs > this.newestUs) {
       if (this.#sorted < this.#count) this.#merge();
       this.newestUs = timeUs;
@@ -64,8 +71,16 @@ export class SeenRun {
   }
 
   #put(at: number, timeUs: number, value: number): void {
-    this.#times[at] = timeUs;
-    this.#values[at] = value;
+    this.#data[at] = timeUs;
+    this.#data[this.#capacity + at] = value;
+  }
+
+  #timeAt(at: number): number {
+    return this.#data[at] ?? NaN;
+  }
+
+  #valueAt(at: number): number {
+    return this.#data[this.#capacity + at] ?? NaN;
   }
 
   /** The place of the first sorted reading that is not before (time, value). */
@@ -74,7 +89,7 @@ export class SeenRun {
     let high = this.#sorted;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (isBefore(this.#times[middle] ?? NaN, this.#values[middle] ?? NaN, timeUs, value)) low = middle + 1;
+      if (isBefore(this.#timeAt(middle), this.#valueAt(middle), timeUs, value)) low = middle + 1;
       else high = middle;
     }
     return low;
@@ -83,16 +98,16 @@ export class SeenRun {
   /** Sorts the gathered ones in, from the back. */
   #merge(): void {
     const gathered = Array.from({ length: this.#count - this.#sorted }, (_, i) => ({
-      timeUs: this.#times[this.#sorted + i] ?? NaN,
-      value: this.#values[this.#sorted + i] ?? NaN,
+      timeUs: this.#timeAt(this.#sorted + i),
+      value: this.#valueAt(this.#sorted + i),
     })).sort((a, b) => (isBefore(a.timeUs, a.value, b.timeUs, b.value) ? -1 : 1));
     let from = this.#sorted;
     let to = this.#count;
     for (const { timeUs, value } of gathered.toReversed()) {
       const place = this.#place(timeUs, value);
       const moved = from - place;
-      this.#times.copyWithin(to - moved, place, from);
-      this.#values.copyWithin(to - moved, place, from);
+      for (const half of [0, this.#capacity])
+        this.#data.copyWithin(half + to - moved, half + place, half + from);
       to -= moved + 1;
       from = place;
       this.#sorted = place; // What lies behind it is in its last place already.
@@ -102,12 +117,12 @@ export class SeenRun {
   }
 
   #grow(): void {
-    const capacity = Math.max(CAPACITY_MIN, this.#times.length * 2);
-    const [times, values] = [new Float64Array(capacity), new Float64Array(capacity)];
-    times.set(this.#times);
-    values.set(this.#values);
-    this.#times = times;
-    this.#values = values;
+    const capacity = Math.max(CAPACITY_MIN, this.#capacity * 2);
+    const data = new Float64Array(2 * capacity);
+    data.set(this.#data.subarray(0, this.#count));
+    data.set(this.#data.subarray(this.#capacity), capacity);
+    this.#data = data;
+    this.#capacity = capacity;
   }
 }
 
