@@ -90,6 +90,12 @@ export class Device {
     this.#paused = false;
   }
 
+  /** Readings that somebody else has acknowledged, nobody knows to whom, count no more. */
+  countOnly(numbers: ReadonlySet<number>): void {
+    for (const n of this.acknowledged) if (!numbers.has(n)) this.acknowledged.delete(n);
+    for (const n of numbers) this.acknowledged.add(n);
+  }
+
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#socket?.destroy();

@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { rmSync } from "node:fs";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "@sluice/shared/runtime/clock.ts";
 
@@ -11,6 +13,10 @@ export const CLOUD = join(ROOT, "cloud/main.ts");
 /** The longest that a program may take to be ready, and that anything is waited for, on a busy machine. */
 const LIMIT_MS = 60_000;
 const POLL_MS = 15;
+
+/** What Node has compiled before, so that a start takes less of a machine that starts a thousand. */
+const compileCache = join(tmpdir(), `sluice-crash-compiled-${process.pid}`);
+process.on("exit", () => rmSync(compileCache, { recursive: true, force: true }));
 
 /** What is running now: nothing may outlive the suite. */
 const running = new Set<ChildProcess>();
@@ -34,7 +40,7 @@ export class Program {
 
   constructor(command: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
     const child = spawn(command, args, {
-      env: { ...process.env, ...env },
+      env: { ...process.env, NODE_COMPILE_CACHE: compileCache, ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#child = child;

@@ -1,4 +1,5 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { GatewayStatus } from "@sluice/edge/status/gateway-status.ts";
@@ -10,6 +11,8 @@ import { Machine, type Orders } from "./machine.ts";
 import { CLOUD, command, GATEWAY, givePort, Program, until } from "./programs.ts";
 
 export type Section = Readonly<Record<string, unknown>>;
+
+export const GATEWAY_ID = "crash";
 
 const VIEW = {
   name: "seconds",
@@ -46,6 +49,7 @@ export class Site {
   readonly keys = generateKeyPair();
   readonly #status: string;
   readonly #cloudFile: string;
+  #isMounted = false;
 
   private constructor(dir: string, ports: { readonly mqtt: number; readonly status: number }) {
     this.dir = dir;
@@ -93,7 +97,7 @@ export class Site {
         { ...usual[name], ...section },
       ]),
     );
-    writeFileSync(site.gatewayFile, JSON.stringify({ gateway: "crash", ...settings }));
+    writeFileSync(site.gatewayFile, JSON.stringify({ gateway: GATEWAY_ID, ...settings }));
     const cloud = {
       lake,
       tables: { cacheDir: "cache", commitIntervalMs: 200 },
@@ -162,6 +166,25 @@ export class Site {
     return new Map(devices.map((device) => [device.name, found(device, copies.get(device.name))]));
   }
 
+  /** Makes the machine's disk a file system of its own of that size. Needs the right to mount. */
+  mountDisk(bytes: number): void {
+    mount(this.disk, `size=${bytes}`);
+    this.#isMounted = true;
+  }
+
+  /** Changes the file system that was mounted: its size, or whether it can be written to. */
+  remountDisk(change: "ro" | "rw" | { readonly bytes: number }): void {
+    mount(this.disk, `remount,${typeof change === "string" ? change : `size=${change.bytes}`}`);
+  }
+
+  /** Lets go of the file system; what is on it is kept beside it where it is wanted. */
+  unmountDisk(isKept: boolean): void {
+    if (!this.#isMounted) return;
+    if (isKept) cpSync(this.disk, join(this.dir, "disk-kept"), { recursive: true });
+    spawnSync("umount", ["-l", this.disk]);
+    this.#isMounted = false;
+  }
+
   remove(): void {
     rmSync(this.dir, { recursive: true, force: true });
   }
@@ -185,6 +208,11 @@ const s3Lake = ({ endpoint, bucket, accessKeyId, secretAccessKey }: RunningObjec
   retryBaseMs: 10,
   retryMaxMs: 50,
 });
+
+function mount(path: string, options: string): void {
+  const { status, stderr } = spawnSync("mount", ["-t", "tmpfs", "-o", options, "tmpfs", path]);
+  if (status !== 0) throw new Error(`cannot mount at ${path}: ${stderr.toString()}`);
+}
 
 /** A full second, so far back that no reading of a trial lies in the future. */
 export const startMs = (): number => Math.floor(systemClock.nowUs() / 1_000_000) * 1_000 - 3_600_000;

@@ -36,6 +36,8 @@ export interface TrialOptions {
   readonly kills: number;
 }
 
+export type TrialSite = SiteOptions & { readonly qos?: 1 | 2; readonly device?: Partial<DeviceOptions> };
+
 const DEVICES = 3;
 
 /** A gateway that is killed again and again while devices publish, and the count at the end. */
@@ -49,6 +51,7 @@ export class Trial {
   readonly #options: TrialOptions;
   readonly #recoverMs: number[] = [];
   #killedUs: number | undefined;
+  #acknowledgements = 0;
   #site: Site | undefined;
   #gateway: Program | undefined;
 
@@ -71,9 +74,14 @@ export class Trial {
   }
 
   /** Makes the site and lets the devices begin. */
-  async begin(
-    options: SiteOptions & { readonly qos?: 1 | 2; readonly device?: Partial<DeviceOptions> } = {},
-  ): Promise<Site> {
+  async begin(options: TrialSite = {}): Promise<Site> {
+    const site = await this.prepare(options);
+    this.publish();
+    return site;
+  }
+
+  /** Makes the site and the devices, which do nothing yet. */
+  async prepare(options: TrialSite): Promise<Site> {
     const { qos = 1, device } = options;
     this.#site = await Site.make(options);
     const begin = startMs();
@@ -85,12 +93,15 @@ export class Trial {
           qos,
           random: seededRandom(this.#options.seed * 100 + i),
           startMs: begin,
-          acknowledged: () => this.#acknowledgement(),
+          acknowledged: () => this.acknowledgement(),
           ...device,
         }),
       );
-    for (const device of this.devices) device.start();
     return this.site;
+  }
+
+  publish(): void {
+    for (const device of this.devices) device.start();
   }
 
   start(orders: Orders = {}, script?: string): Program {
@@ -100,10 +111,10 @@ export class Trial {
 
   /** Waits until the gateway has acknowledged something new; false where it ended before. */
   async working(gateway: Program, count = 1): Promise<boolean> {
-    const before = this.acknowledged;
+    const before = this.#acknowledgements;
     await until(
       "the gateway acknowledges",
-      () => gateway.end !== undefined || this.acknowledged >= before + count,
+      () => gateway.end !== undefined || this.#acknowledgements >= before + count,
       { evidence: () => gateway.printed.stderr },
     );
     return gateway.end === undefined;
@@ -122,12 +133,23 @@ export class Trial {
     this.#killedUs = systemClock.monotonicUs();
   }
 
+  /** To be called at each acknowledgement. */
+  acknowledgement(): void {
+    this.#acknowledgements += 1;
+    if (this.#killedUs === undefined) return;
+    this.#recoverMs.push((systemClock.monotonicUs() - this.#killedUs) / 1_000);
+    this.#killedUs = undefined;
+  }
+
   sleep(msMax: number): Promise<void> {
     return systemClock.sleep(this.random.next() * msMax);
   }
 
-  /** Brings everything that is on its way home, with a gateway that nothing is ordered for, and stops it. */
-  async drain(orders: Orders = {}): Promise<GatewayStatus> {
+  /** Brings everything that is on its way home, waits until it is `settled`, and stops the gateway. */
+  async drain({
+    settled,
+    ...orders
+  }: Orders & { readonly settled?: () => Promise<void> } = {}): Promise<GatewayStatus> {
     const gateway =
       this.#gateway?.end === undefined ? present(this.#gateway, "a gateway runs") : this.start(orders);
     for (const device of this.devices) device.pause();
@@ -136,6 +158,7 @@ export class Trial {
       evidence: () => `${waiting()} are not; ${gateway.printed.stderr}`,
     });
     await gateway.firstLine();
+    await settled?.();
     const status = await this.site.drained(gateway);
     gateway.signal("SIGTERM");
     const { code, signal } = await gateway.ended;
@@ -189,12 +212,8 @@ export class Trial {
   async close(): Promise<void> {
     await Promise.all(this.devices.map((device) => device.stop()));
     await this.#gateway?.kill();
-    if (this.failures.length === 0) this.#site?.remove();
-  }
-
-  #acknowledgement(): void {
-    if (this.#killedUs === undefined) return;
-    this.#recoverMs.push((systemClock.monotonicUs() - this.#killedUs) / 1_000);
-    this.#killedUs = undefined;
+    const isKept = this.failures.length > 0;
+    this.#site?.unmountDisk(isKept);
+    if (!isKept) this.#site?.remove();
   }
 }

@@ -3,20 +3,20 @@ import type { KillPoint, Operation } from "../machine.ts";
 import type { Scenario } from "../scenario.ts";
 import type { Trial } from "../trial.ts";
 
-interface Place {
+export interface Place {
   readonly pattern: string;
   readonly operations: readonly Operation[];
   /** The kill is at one of the first so many operations. */
   readonly among: number;
 }
 
-const WRITES: readonly Operation[] = ["write", "torn", "wrote"];
-const SYNCS: readonly Operation[] = ["fsync", "synced"];
+export const WRITES: readonly Operation[] = ["write", "torn", "wrote"];
+export const SYNCS: readonly Operation[] = ["fsync", "synced"];
 
 /** How long a kill point may take to be reached, before it counts as missed. */
 const REACHED_MS = 4_000;
 
-function pointIn(places: readonly Place[], { random }: Trial): KillPoint {
+export function pointIn(places: readonly Place[], { random }: Trial): KillPoint {
   const place = places[random.int(places.length)] ?? places[0];
   const { pattern = "*", operations = WRITES, among = 1 } = place ?? {};
   return {
@@ -27,7 +27,7 @@ function pointIn(places: readonly Place[], { random }: Trial): KillPoint {
 }
 
 /** Waits for the kill that was ordered; where the point is not reached in time, kills now. */
-async function dieAtPoint(trial: Trial, gateway: ReturnType<Trial["start"]>): Promise<boolean> {
+export async function dieAtPoint(trial: Trial, gateway: ReturnType<Trial["start"]>): Promise<boolean> {
   const timer = new AbortController();
   await Promise.race([gateway.ended, systemClock.sleep(REACHED_MS, timer.signal)]);
   timer.abort();

@@ -9,8 +9,8 @@ const START_MS_MAX = 900;
 const WORK_MS_MAX = 250;
 
 /** Lets the gateway live until an instant of the seed's choice, often while it works, sometimes while it starts. */
-export async function liveAndDie(trial: Trial, orders: Orders = {}): Promise<Program> {
-  const gateway = trial.start(orders);
+export async function liveAndDie(trial: Trial, orders: Orders = {}, script?: string): Promise<Program> {
+  const gateway = trial.start(orders, script);
   if (trial.random.next() < DURING_START) await trial.sleep(START_MS_MAX);
   else {
     await trial.working(gateway);
