@@ -1,12 +1,16 @@
 import type { Stream } from "@sluice/shared/contract/stream.ts";
 import type { Statement } from "better-sqlite3";
+import type { Bodies } from "./body.ts";
 import type { SqliteFile } from "./sqlite-file.ts";
 
+/** What became of a batch is kept beside it, so that noting it does not write the batch's bytes again. */
 export const OUTBOX_SCHEMA = `
   CREATE TABLE IF NOT EXISTS outbox (
     id INTEGER PRIMARY KEY AUTOINCREMENT, stream TEXT NOT NULL, from_offset INTEGER NOT NULL, to_offset INTEGER NOT NULL,
     rows INTEGER NOT NULL, key TEXT NOT NULL UNIQUE, sha256 TEXT NOT NULL, body BLOB NOT NULL);
   CREATE INDEX IF NOT EXISTS outbox_by_stream ON outbox (stream, id);
+  CREATE TABLE IF NOT EXISTS batch_fate (
+    batch INTEGER PRIMARY KEY, sealed_at_us INTEGER NOT NULL, tried INTEGER NOT NULL, step INTEGER NOT NULL);
 `;
 
 /** A batch with its place in the lake, encoded. */
@@ -24,40 +28,123 @@ export interface OutboxBatch extends SealedBatch {
   readonly id: number;
 }
 
+/** A batch that was never sent, without its bytes. */
+export interface UntriedBatch {
+  readonly id: number;
+  readonly stream: Stream;
+  readonly from: number;
+  readonly to: number;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly sealedAtUs: number;
+  /** One of `step` readings of each series is left: 1 is all of them, 0 none. */
+  readonly step: number;
+}
+
+/** The same batch with fewer rows. */
+export interface RewrittenBatch extends OutboxBatch {
+  readonly step: number;
+}
+
 type OutboxRow = Omit<OutboxBatch, "from" | "to"> & {
   readonly from_offset: number;
   readonly to_offset: number;
 };
 
-/** Batches that the lake does not have yet, as they will be there: encoded, with key and checksum. */
-export class Outbox {
-  readonly #insert: Statement;
-  readonly #oldest: Statement;
-  readonly #end: Statement;
-  readonly #remove: Statement;
-  readonly #totals: Statement;
+/** A batch of an earlier version says nothing of its tries: it counts as tried. */
+const UNTRIED = `SELECT id, stream, from_offset AS "from", to_offset AS "to", rows, length(body) AS bytes,
+  sealed_at_us AS sealedAtUs, step FROM outbox JOIN batch_fate ON batch = id WHERE stream = ? AND tried = 0`;
 
-  constructor(file: SqliteFile) {
+/**
+ * Batches that the lake does not have yet, as they will be there: encoded, with key and checksum.
+ *
+ * A batch that was ever sent stays as it is, byte for byte, because the lake may have it; only one that never was may
+ * be written anew with fewer rows. All writes are durable with the transaction around them.
+ */
+export class Outbox {
+  readonly #bodies: Bodies;
+  readonly #insert: Statement;
+  readonly #insertFate: Statement;
+  readonly #oldest: Statement;
+  readonly #one: Statement;
+  readonly #untried: Statement;
+  readonly #end: Statement;
+  readonly #untriedStep: Statement;
+  readonly #try: Statement;
+  readonly #rewrite: Statement;
+  readonly #setStep: Statement;
+  readonly #remove: Statement;
+  readonly #removeFate: Statement;
+  readonly #sum: Statement;
+  /** Undefined where it must be counted anew. */
+  #totals: { readonly batches: number; readonly bytes: number } | undefined;
+
+  constructor(file: SqliteFile, bodies: Bodies) {
+    this.#bodies = bodies;
     this.#insert = file.prepare(
       "INSERT INTO outbox (stream, from_offset, to_offset, rows, key, sha256, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
     );
+    this.#insertFate = file.prepare("INSERT OR REPLACE INTO batch_fate VALUES (?, ?, 0, 1)");
     this.#oldest = file.prepare("SELECT * FROM outbox WHERE stream = ? ORDER BY id LIMIT ?");
+    this.#one = file.prepare("SELECT * FROM outbox WHERE id = ?");
+    this.#untried = file.prepare(`${UNTRIED} ORDER BY id`);
     this.#end = file.prepare('SELECT stream, to_offset AS "to" FROM outbox WHERE id = ?');
+    this.#untriedStep = file.prepare("SELECT step FROM batch_fate WHERE batch = ? AND tried = 0").pluck();
+    this.#try = file.prepare("INSERT OR REPLACE INTO batch_fate VALUES (@id, 0, 1, 1)");
+    this.#rewrite = file.prepare(
+      "UPDATE outbox SET rows = @rows, sha256 = @sha256, body = @body WHERE id = @id AND sha256 <> @sha256",
+    );
+    this.#setStep = file.prepare("UPDATE batch_fate SET step = ? WHERE batch = ?");
     this.#remove = file.prepare("DELETE FROM outbox WHERE id = ?");
-    this.#totals = file.prepare(
+    this.#removeFate = file.prepare("DELETE FROM batch_fate WHERE batch = ?");
+    this.#sum = file.prepare(
       "SELECT count(*) AS batches, coalesce(sum(length(body)), 0) AS bytes FROM outbox",
     );
   }
 
-  /** Durable with the transaction around it. */
-  write({ stream, from, to, rows, key, sha256, body }: SealedBatch): void {
-    this.#insert.run(stream, from, to, rows, key, sha256, body);
+  write(batch: SealedBatch, atUs: number): void {
+    this.#totals = undefined;
+    const { stream, from, to, rows, key, sha256 } = batch;
+    const body = this.#bodies.seal(outboxPlace(batch), batch.body);
+    const { lastInsertRowid } = this.#insert.run(stream, from, to, rows, key, sha256, body);
+    this.#insertFate.run(lastInsertRowid, atUs);
   }
 
-  /** Oldest first. */
+  /** Oldest first. Throws PipelineError "buffer.damaged" where one is not what was stored. */
   read(stream: Stream, limit: number): readonly OutboxBatch[] {
-    const rows = this.#oldest.all(stream, limit) as OutboxRow[];
-    return rows.map(({ from_offset: from, to_offset: to, ...rest }) => ({ ...rest, from, to }));
+    return (this.#oldest.all(stream, limit) as OutboxRow[]).map((row) => this.#batchOf(row));
+  }
+
+  readOne(id: number): OutboxBatch | undefined {
+    const row = this.#one.get(id) as OutboxRow | undefined;
+    return row === undefined ? undefined : this.#batchOf(row);
+  }
+
+  #batchOf({ from_offset: from, to_offset: to, ...rest }: OutboxRow): OutboxBatch {
+    const batch = { ...rest, from, to };
+    return { ...batch, body: this.#bodies.open(outboxPlace(batch), batch.body) };
+  }
+
+  /** Batches of a stream that may still be written anew, oldest first. */
+  untried(stream: Stream): readonly UntriedBatch[] {
+    return this.#untried.all(stream) as UntriedBatch[];
+  }
+
+  /** The step of a batch that may still be written anew; undefined where it may not. */
+  untriedStep(id: number): number | undefined {
+    const step = this.#untriedStep.get(id);
+    return typeof step === "number" ? step : undefined;
+  }
+
+  markTried(id: number): void {
+    this.#try.run({ id });
+  }
+
+  rewrite(batch: RewrittenBatch): void {
+    this.#totals = undefined;
+    const body = this.#bodies.seal(outboxPlace(batch), batch.body);
+    this.#rewrite.run({ id: batch.id, rows: batch.rows, sha256: batch.sha256, body });
+    this.#setStep.run(batch.step, batch.id);
   }
 
   /** The last offset of a batch; undefined where there is no such batch. */
@@ -66,10 +153,17 @@ export class Outbox {
   }
 
   remove(id: number): void {
+    this.#totals = undefined;
     this.#remove.run(id);
+    this.#removeFate.run(id);
   }
 
   totals(): { readonly batches: number; readonly bytes: number } {
-    return this.#totals.get() as { readonly batches: number; readonly bytes: number };
+    this.#totals ??= this.#sum.get() as { readonly batches: number; readonly bytes: number };
+    return this.#totals;
   }
 }
+
+/** Where a batch belongs, as its checksum or its encryption knows it. */
+export const outboxPlace = (batch: Omit<SealedBatch, "body">): string =>
+  `outbox ${batch.key} ${batch.stream} ${batch.from} ${batch.to} ${batch.rows} ${batch.sha256}`;

@@ -7,10 +7,13 @@ import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { Log } from "@sluice/shared/runtime/log.ts";
 import { Bodies } from "./body.ts";
 import { type Damage, DamageReport } from "./damage.ts";
+import { asideBytes } from "./file-space.ts";
 import { decodeGroup, GroupWriter } from "./message-group.ts";
 import { OffsetReserve } from "./offset-reserve.ts";
 import { RedeliveryFilter } from "./redelivery-filter.ts";
+import { mendSegment, openSegment } from "./segment-opening.ts";
 import { type GroupRange, Segment, type StampedMessages, type StoredGroup } from "./segment.ts";
+import { spareSegments } from "./spare-segments.ts";
 import { makeFolder, setAside, syncFolder } from "./sqlite-file.ts";
 
 export interface SegmentLogOptions {
@@ -39,6 +42,9 @@ const SEGMENT_NAME = /^segment-(\d{16})\.db$/;
 /** Segments that the disk budget holds at the least: the newest is never removed, so it must not fill the budget. */
 const BUDGET_SEGMENTS_MIN = 8;
 
+/** Share of the disk budget that the newest messages keep although they could go: the redeliveries are found by them. */
+const NEWEST_SHARE = 1 / 8;
+
 /** Failures that do not pass: reading goes on behind them. */
 const DAMAGE: ReadonlySet<string> = new Set(["buffer.damaged", "buffer.group_damaged"]);
 
@@ -54,10 +60,13 @@ const segmentName = (offset: number): string => `segment-${String(offset).padSta
  */
 export class SegmentLog {
   readonly #options: SegmentLogOptions;
+  readonly #bodies: Bodies;
   readonly #reserve: OffsetReserve;
   #segments: Segment[] = [];
   /** Segments with damage: never written to, never deleted. */
   readonly #damaged = new Set<Segment>();
+  /** Segments that hold what was saved of a damaged one, which is set aside. */
+  readonly #mended = new Set<Segment>();
   /** The segment that was read last; the others rest. */
   #reading: Segment | undefined;
   #nextOffset: number;
@@ -66,12 +75,14 @@ export class SegmentLog {
   #duplicates = 0;
   #refused = 0;
   #writtenBytes = 0;
+  #asideBytes = 0;
   /** The group that was read last, decoded: sequential reading decodes each group once. */
   #read: (StampedMessages & { readonly first: number }) | undefined;
 
   private constructor(options: SegmentLogOptions) {
     this.#options = options;
-    this.#damages = new DamageReport(options.log);
+    this.#damages = new DamageReport(options.log, options.damaged);
+    this.#bodies = options.bodies ?? new Bodies();
     makeFolder(options.dir);
     this.#reserve = new OffsetReserve(join(options.dir, "offsets"));
     this.#nextOffset = options.floorOffset;
@@ -81,21 +92,19 @@ export class SegmentLog {
   /** Opens or makes the log. Throws PipelineError "buffer.unwritable", "buffer.disk_full". */
   static open(options: SegmentLogOptions): SegmentLog {
     const log = new SegmentLog(options);
-    const names = readdirSync(options.dir).filter((name) => SEGMENT_NAME.test(name));
-    for (const name of names.sort()) log.#openSegment(join(options.dir, name));
+    const isWhole = log.#openSegments();
     let end = log.#segments[0]?.firstOffset ?? options.floorOffset;
     for (const segment of log.#segments) {
       log.#damages.addMissing(segment.path, end, segment.firstOffset);
       end = Math.max(end, segment.endOffset);
     }
-    const newest = log.#segments.at(-1);
-    const isWhole = newest?.path === join(options.dir, names.at(-1) ?? "") && !log.#damaged.has(newest);
     // How far a newest file went that is damaged, or gone, only the reserve knows.
     log.#nextOffset = Math.max(options.floorOffset, end, isWhole ? 0 : log.#reserve.end);
     log.#damages.addMissing(options.dir, end, log.#nextOffset);
     // So that a gap is always between two files.
     if (!isWhole || end < log.#nextOffset) log.#rotate();
     log.#rebuildFilter();
+    log.#asideBytes = asideBytes(options.dir);
     return log;
   }
 
@@ -154,7 +163,7 @@ export class SegmentLog {
 
   #store(group: StoredGroup): void {
     const { limits, bootId, clock, otherBytes } = this.#options;
-    const used = this.#diskBytes() + otherBytes();
+    const used = this.diskBytes + this.#asideBytes + otherBytes();
     if (used + group.bytes.length > limits.diskBytesMax)
       throw new PipelineError(
         "buffer.full",
@@ -209,7 +218,10 @@ export class SegmentLog {
         const range = this.#orDamaged(segment, { first: wanted, end: segment.endOffset }, () =>
           segment.find(wanted),
         );
-        this.#damages.addMissing(segment.path, wanted, range?.first ?? segment.endOffset);
+        const next = range?.first ?? segment.endOffset;
+        if (next > wanted && this.#mend(segment, new PipelineError("buffer.damaged", "groups are missing")))
+          continue; // A file has gaps only where it was mended.
+        this.#damages.addMissing(segment.path, wanted, next);
         if (range === undefined) break;
         const group = this.#messagesOf(segment, range);
         if (group !== undefined) return (this.#read = { first: range.first, ...group });
@@ -231,7 +243,7 @@ export class SegmentLog {
       return read();
     } catch (error) {
       if (!(error instanceof PipelineError) || !DAMAGE.has(error.code)) throw error;
-      this.#damaged.add(segment);
+      if (this.#mend(segment, error)) return this.#orDamaged(segment, at, read);
       this.#damages.add({
         file: segment.path,
         fromOffset: at.first,
@@ -240,6 +252,19 @@ export class SegmentLog {
       });
       return undefined;
     }
+  }
+
+  /** Mends a segment that turned out to be damaged, once; whether it is worth to look again. Throws "buffer.disk_full". */
+  #mend(segment: Segment, error: PipelineError): boolean {
+    if (this.#mended.has(segment)) return false;
+    if (segment === this.#newest()) this.#damaged.add(segment);
+    segment.rest();
+    const { path, firstOffset, endOffset } = segment;
+    const { damages } = mendSegment({ path, firstOffset, endOffset, bodies: this.#bodies }, error);
+    this.#mended.add(segment);
+    for (const damage of damages) this.#damages.add(damage);
+    this.#asideBytes = asideBytes(this.#options.dir);
+    return true;
   }
 
   /** Closes the segment that was read before, unless it is still written to. */
@@ -268,7 +293,28 @@ export class SegmentLog {
       this.#segments.shift();
       removed = true;
     }
-    if (removed) syncFolder(this.#options.dir);
+    if (!removed) return;
+    syncFolder(this.#options.dir);
+    this.#asideBytes = asideBytes(this.#options.dir);
+  }
+
+  /**
+   * What `prune` may remove when room is wanted and everything up to `throughOffset` is on disk elsewhere. Messages that
+   * a restart needs to recognise what comes again stay, as far as they take no more than their share: those of the
+   * redelivery filter, and those from `neededFromOffset` on.
+   */
+  spare(
+    throughOffset: number,
+    neededFromOffset = Infinity,
+  ): { readonly bytes: number; readonly throughOffset: number } {
+    const { redeliveryEntriesMax, diskBytesMax } = this.#options.limits;
+    const spare = spareSegments(this.#segments, {
+      throughOffset,
+      newestFromOffset: Math.min(this.#nextOffset - redeliveryEntriesMax, neededFromOffset),
+      newestBytesMax: diskBytesMax * NEWEST_SHARE,
+    });
+    const bytes = spare.reduce((sum, segment) => sum + segment.diskBytes(), 0);
+    return { bytes, throughOffset: (spare.at(-1)?.endOffset ?? 0) - 1 };
   }
 
   stats(): {
@@ -279,14 +325,17 @@ export class SegmentLog {
     readonly duplicates: number;
     readonly refused: number;
     readonly damages: readonly Damage[];
+    /** Damages that are counted and no longer named. */
+    readonly damagesOverCount: number;
   } {
     return {
       segments: this.#segments.length,
-      diskBytes: this.#diskBytes(),
+      diskBytes: this.diskBytes,
       writtenBytes: this.#writtenBytes,
       nextOffset: this.#nextOffset,
       duplicates: this.#duplicates,
       refused: this.#refused,
+      damagesOverCount: this.#damages.overCount,
       damages: this.#damages.damages,
     };
   }
@@ -297,8 +346,13 @@ export class SegmentLog {
     this.#segments = [];
   }
 
-  #diskBytes(): number {
+  get diskBytes(): number {
     return this.#segments.reduce((sum, segment) => sum + segment.diskBytes(), 0);
+  }
+
+  /** Bytes of segments that were set aside as damaged. */
+  get asideBytes(): number {
+    return this.#asideBytes;
   }
 
   #newest(): Segment {
@@ -308,26 +362,30 @@ export class SegmentLog {
   #rotate(): void {
     this.#segments.at(-1)?.rest();
     this.#segments.push(
-      new Segment(join(this.#options.dir, segmentName(this.#nextOffset)), this.#nextOffset),
+      new Segment(join(this.#options.dir, segmentName(this.#nextOffset)), this.#nextOffset, this.#bodies),
     );
   }
 
-  #openSegment(path: string): void {
-    const first = Number(SEGMENT_NAME.exec(path.slice(-segmentName(0).length))?.[1]);
-    let segment: Segment;
-    try {
-      segment = new Segment(path, first);
-    } catch (error) {
-      if (!(error instanceof PipelineError) || error.code !== "buffer.damaged") throw error;
-      const reason = describeError(error);
-      this.#damages.add({ file: setAside(path), fromOffset: first, endOffset: undefined, reason });
-      return;
-    }
-    this.#segments.push(segment);
-    const problems = segment.check();
-    if (problems[0] !== undefined)
-      this.#retire(segment, new PipelineError("buffer.damaged", `${path}: ${problems[0]}`));
-    segment.rest();
+  /** Opens the segments that are there, oldest first. Returns whether the newest may be written to. */
+  #openSegments(): boolean {
+    const { dir } = this.#options;
+    const names = readdirSync(dir)
+      .filter((name) => SEGMENT_NAME.test(name))
+      .sort();
+    const first = names.map((name) => Number(SEGMENT_NAME.exec(name)?.[1]));
+    const whole = names.map((name, i) => {
+      const opened = openSegment({
+        path: join(dir, name),
+        firstOffset: present(first[i], "a name has an offset"),
+        endOffset: first[i + 1],
+        bodies: this.#bodies,
+      });
+      if (opened.segment !== undefined) this.#segments.push(opened.segment);
+      if (opened.segment !== undefined && !opened.isWhole) this.#mended.add(opened.segment);
+      for (const damage of opened.damages) this.#damages.add(damage);
+      return opened.isWhole;
+    });
+    return whole.at(-1) ?? false;
   }
 
   /** Takes the newest segment out of use for writing; what is whole in it can still be read. */
@@ -338,6 +396,7 @@ export class SegmentLog {
     const isEmpty = endOffset === firstOffset;
     if (isEmpty) this.#segments.pop(); // Its name is wanted for the next one.
     const file = isEmpty ? setAside(segment.path) : segment.path;
+    this.#asideBytes = asideBytes(this.#options.dir);
     this.#damages.add({ file, fromOffset: firstOffset, endOffset, reason: describeError(error) });
   }
 

@@ -1,4 +1,3 @@
-import { statSync } from "node:fs";
 import { join } from "node:path";
 import { encodeChunk } from "@sluice/shared/codec/row-chunk.ts";
 import type { NewEvent } from "@sluice/shared/contract/event.ts";
@@ -8,10 +7,20 @@ import type { Clock } from "@sluice/shared/runtime/clock.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { Log } from "@sluice/shared/runtime/log.ts";
 import { newUuid } from "@sluice/shared/runtime/random.ts";
+import { Bodies } from "./body.ts";
 import { openChecked, openOrReplace } from "./checked-file.ts";
 import { COUNTER_SCHEMA, Counters } from "./counters.ts";
 import { MARK_SCHEMA, Marks } from "./marks.ts";
-import { Outbox, OUTBOX_SCHEMA, type OutboxBatch, type SealedBatch } from "./outbox.ts";
+import { asideBytes, diskBytesOf, type FileSpace, letShrink, shrink, spaceOf } from "./file-space.ts";
+import { KEPT_WINDOW_SCHEMA, type KeptWindow, KeptWindows } from "./kept-windows.ts";
+import {
+  Outbox,
+  OUTBOX_SCHEMA,
+  type OutboxBatch,
+  type RewrittenBatch,
+  type SealedBatch,
+  type UntriedBatch,
+} from "./outbox.ts";
 import {
   type AppendedRows,
   Pending,
@@ -25,6 +34,8 @@ export interface StateStoreOptions {
   readonly dir: string;
   readonly clock: Clock;
   readonly log: Log;
+  /** How bodies are written; with a checksum each, where nothing is said. */
+  readonly bodies?: Bodies;
 }
 
 export interface Step {
@@ -33,6 +44,8 @@ export interface Step {
   readonly appended: readonly AppendedRows[];
   /** What happened on the way; numbered when it is committed. */
   readonly events?: readonly NewEvent[];
+  /** Windows whose readings must not be thinned out until the lake has them. */
+  readonly kept?: readonly KeptWindow[];
   /** What is added to each counter. */
   readonly counters: Readonly<Record<string, number>>;
   readonly meta?: Readonly<Record<string, string>>;
@@ -49,6 +62,7 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS checkpoint (only INTEGER PRIMARY KEY CHECK (only = 1), through INTEGER NOT NULL, body BLOB NOT NULL);
   ${PENDING_SCHEMA}
   ${OUTBOX_SCHEMA}
+  ${KEPT_WINDOW_SCHEMA}
 `;
 
 /**
@@ -63,25 +77,33 @@ const SCHEMA = `
  */
 export class StateStore {
   readonly epoch: string;
+  /** Bytes of state files that were set aside as damaged. */
+  readonly asideBytes: number;
   readonly #clock: Clock;
   readonly #path: string;
   readonly #file: SqliteFile;
+  readonly #bodies: Bodies;
   readonly #marks: Marks;
   readonly #counters: Counters;
   readonly #pending: Pending;
   readonly #outbox: Outbox;
+  readonly #kept: KeptWindows;
   readonly #lakeFile: SqliteFile;
   readonly #lakeMarks: Marks;
   #decodedThrough: number;
+  #checkpointThrough: number;
 
   private constructor(options: StateStoreOptions, file: SqliteFile, lakeFile: SqliteFile) {
     this.#clock = options.clock;
     this.#path = join(options.dir, "state.db");
+    this.asideBytes = asideBytes(options.dir);
     this.#file = file;
+    this.#bodies = options.bodies ?? new Bodies();
     this.#marks = new Marks(file);
     this.#counters = new Counters(file);
-    this.#pending = new Pending(file);
-    this.#outbox = new Outbox(file);
+    this.#pending = new Pending(file, this.#bodies);
+    this.#outbox = new Outbox(file, this.#bodies);
+    this.#kept = new KeptWindows(file, this.#bodies);
     this.#lakeFile = lakeFile;
     this.#lakeMarks = new Marks(lakeFile);
     const startedFrom = this.#lakeThrough();
@@ -93,6 +115,7 @@ export class StateStore {
     })();
     this.epoch = present(this.#marks.text("epoch"), "a state file has an epoch");
     this.#decodedThrough = this.#marks.number("decoded", -1);
+    this.#checkpointThrough = Number(file.prepare("SELECT through FROM checkpoint").pluck().get() ?? -1);
   }
 
   /** Opens or makes the state. Throws PipelineError "buffer.unwritable", "buffer.disk_full". */
@@ -108,6 +131,7 @@ export class StateStore {
       return openOrReplace(log, join(dir, "state.db"), (path) => {
         const file = openChecked(path);
         try {
+          letShrink(file);
           file.exec(SCHEMA);
           return new StateStore(options, file, lakeFile);
         } catch (cause) {
@@ -131,21 +155,35 @@ export class StateStore {
     const { throughOffset, checkpoint } = step;
     assert(throughOffset >= this.#decodedThrough, "a step does not go back");
     const atUs = this.#clock.nowUs();
-    const appended = [...step.appended, ...this.#eventRows(step.events ?? [])];
-    const counted = this.#transaction(() => {
-      this.#writeRows(appended, atUs);
+    const remember = this.#transaction(() => {
       for (const [key, value] of Object.entries(step.meta ?? {}))
-        if (this.meta(key) !== value) this.#marks.set(`meta.${key}`, value);
+        if (this.meta(key) !== value)
+          this.#marks.set(`meta.${key}`, this.#bodies.sealText(`meta ${key}`, value));
       if (checkpoint !== undefined)
         this.#file
           .prepare("INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?)")
-          .run(throughOffset, checkpoint);
+          .run(throughOffset, this.#bodies.seal(checkpointPlace(throughOffset), checkpoint));
       this.#marks.set("decoded", throughOffset);
-      return this.#counters.write(step.counters);
+      const forgotten = this.#kept.write(step.kept ?? [], throughOffset);
+      const counters =
+        forgotten === 0 ? step.counters : { ...step.counters, "kept_windows.forgotten": forgotten };
+      return this.#write({ ...step, counters }, atUs);
     });
+    remember();
     this.#decodedThrough = throughOffset;
-    this.#counters.remember(counted);
-    this.#pending.remember(appended, atUs);
+    if (checkpoint !== undefined) this.#checkpointThrough = throughOffset;
+  }
+
+  /** Writes rows, events and counters inside of a transaction; what is returned tells memory once it is durable. */
+  #write({ appended, events = [], counters }: Pick<Step, "appended" | "events" | "counters">, atUs: number) {
+    const rows = [...appended, ...this.#eventRows(events)];
+    this.#pending.write(rows, atUs);
+    for (const { stream, to } of rows) if (isNumbered(stream)) this.#marks.set(`seq.${stream}`, to + 1);
+    const counted = this.#counters.write(counters);
+    return (): void => {
+      this.#counters.remember(counted);
+      this.#pending.remember(rows, atUs);
+    };
   }
 
   /**
@@ -165,15 +203,17 @@ export class StateStore {
     return [{ stream: "events", from, to, rows: events.length, chunk: encodeChunk("events", numbered) }];
   }
 
-  #writeRows(appended: readonly AppendedRows[], atUs: number): void {
-    this.#pending.write(appended, atUs);
-    for (const { stream, to } of appended) if (isNumbered(stream)) this.#marks.set(`seq.${stream}`, to + 1);
+  /** The last message offset that the checkpoint covers; -1 before the first. */
+  get checkpointThrough(): number {
+    return this.#checkpointThrough;
   }
 
+  /** Throws PipelineError "buffer.damaged" where it is not what was stored. */
   checkpoint(): { readonly throughOffset: number; readonly bytes: Uint8Array } | undefined {
     const row = this.#file.prepare("SELECT through, body FROM checkpoint").get() as
       { through: number; body: Buffer } | undefined;
-    return row === undefined ? undefined : { throughOffset: row.through, bytes: row.body };
+    if (row === undefined) return undefined;
+    return { throughOffset: row.through, bytes: this.#bodies.open(checkpointPlace(row.through), row.body) };
   }
 
   /** The number of the next row of a stream that numbers its own rows. */
@@ -186,7 +226,8 @@ export class StateStore {
   }
 
   meta(key: string): string | undefined {
-    return this.#marks.text(`meta.${key}`);
+    const stored = this.#marks.text(`meta.${key}`);
+    return stored === undefined ? undefined : this.#bodies.openText(`meta ${key}`, stored);
   }
 
   pending(stream: Stream): PendingAmount {
@@ -201,7 +242,7 @@ export class StateStore {
   /** In one transaction: the batch is in the outbox, encoded once and for all, and its chunks are no longer pending. */
   seal(batch: SealedBatch, ids: readonly number[]): void {
     this.#transaction(() => {
-      this.#outbox.write(batch);
+      this.#outbox.write(batch, this.#clock.nowUs());
       this.#pending.remove(ids);
       this.#marks.set(`sealed.${batch.stream}`, batch.to);
     });
@@ -213,6 +254,47 @@ export class StateStore {
     return this.#outbox.read(stream, limit);
   }
 
+  /**
+   * The batch as it is now, to be sent. Durable when it returns: it was tried, so its bytes never change again, because
+   * the lake may have them whatever comes of it. Undefined where it is delivered.
+   */
+  beginUpload(id: number): OutboxBatch | undefined {
+    const batch = this.#outbox.readOne(id);
+    if (batch !== undefined && this.#outbox.untriedStep(id) !== undefined)
+      this.#transaction(() => this.#outbox.markTried(id));
+    return batch;
+  }
+
+  /** Batches of a stream that were never sent, oldest first. */
+  untriedBatches(stream: Stream): readonly UntriedBatch[] {
+    return this.#outbox.untried(stream);
+  }
+
+  /** A batch with its bytes; undefined where it was sent meanwhile. Throws PipelineError "buffer.damaged". */
+  readUntried(id: number): RewrittenBatch | undefined {
+    const step = this.#outbox.untriedStep(id);
+    const batch = step === undefined ? undefined : this.#outbox.readOne(id);
+    return step === undefined || batch === undefined ? undefined : { ...batch, step };
+  }
+
+  /** In one transaction: the batch, which was never sent, has fewer rows, and it is told which are gone. */
+  rewriteUntried(
+    batch: RewrittenBatch,
+    told: { readonly events: readonly NewEvent[]; readonly counters: Readonly<Record<string, number>> },
+  ): void {
+    assert(this.#outbox.untriedStep(batch.id) !== undefined, `batch ${batch.key} was never sent`);
+    const remember = this.#transaction(() => {
+      this.#outbox.rewrite(batch);
+      return this.#write({ appended: [], ...told }, this.#clock.nowUs());
+    });
+    remember();
+  }
+
+  /** Whether a reading lies in a window whose readings must stay. */
+  isKept(device: string, atUs: number): boolean {
+    return this.#kept.holds(device, atUs);
+  }
+
   /** The lake has the batch: forget it. */
   markDelivered(id: number): void {
     const end = this.#outbox.end(id);
@@ -220,6 +302,7 @@ export class StateStore {
     this.#transaction(() => {
       this.#outbox.remove(id);
       this.#marks.set(`delivered.${end.stream}`, end.to);
+      if (end.stream === "readings") this.#kept.forgetDelivered(end.to);
     });
     const through = this.deliveredOffset();
     if (through > this.#lakeThrough()) this.#lakeMarks.set("delivered", through);
@@ -256,8 +339,20 @@ export class StateStore {
   }
 
   diskBytes(): number {
-    const size = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-    return size(this.#path) + size(`${this.#path}-wal`);
+    return diskBytesOf(this.#path);
+  }
+
+  space(): FileSpace {
+    return spaceOf(this.#file);
+  }
+
+  /** Gives up to so many bytes of free pages back to the disk; returns whether there was anything to give. */
+  releaseSpace(bytesMax: number): boolean {
+    try {
+      return shrink(this.#file, Math.min(bytesMax, this.space().freeBytes));
+    } catch (cause) {
+      throw sqliteError(cause, `cannot shrink ${this.#path}`);
+    }
   }
 
   close(): void {
@@ -269,7 +364,11 @@ export class StateStore {
     try {
       return this.#file.transaction(work)(); // Durable from here: SQLite has synced to disk.
     } catch (cause) {
+      this.#kept.reload(); // The transaction may have got as far as to change them.
       throw cause instanceof PipelineError ? cause : sqliteError(cause, `cannot write to ${this.#path}`);
     }
   }
 }
+
+/** Where a checkpoint belongs, as its checksum or its encryption knows it. */
+export const checkpointPlace = (through: number): string => `checkpoint ${through}`;

@@ -18,7 +18,7 @@ export interface PendingChunks {
   readonly rows: number;
 }
 
-/** A batch with its place in the lake, encoded once. */
+/** A batch with its place in the lake, encoded. */
 export interface SealedBatch {
   readonly stream: Stream;
   readonly from: number;
@@ -47,6 +47,8 @@ export interface PendingStore {
   seal(batch: SealedBatch, ids: readonly number[]): void;
   /** Batches of the stream in the outbox, oldest first. */
   peekOutbox(limit: number, stream: Stream): readonly OutboxBatch[];
+  /** The batch as it is now; from here on its bytes never change. Durable when it returns. */
+  beginUpload(id: number): OutboxBatch | undefined;
   /** What the outbox holds. */
   outbox(): { readonly batches: number; readonly bytes: number };
   /** The lake has the batch: the buffer may forget it. */

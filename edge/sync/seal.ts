@@ -19,7 +19,7 @@ export interface Sealing {
 
 /**
  * Makes one batch of the oldest pending rows of a stream and puts it into the outbox. There must be some.
- * Durable when it returns: from here the batch's range, key and bytes never change.
+ * Durable when it returns: its range and key never change, nor do its bytes, unless room is wanted before it was sent.
  */
 export function sealNext(stream: Stream, sealing: Sealing): SealedBatch {
   const { store, gateway, encode, batchRowsMax } = sealing;

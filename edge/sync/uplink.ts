@@ -1,4 +1,5 @@
 import type { Stream } from "@sluice/shared/contract/stream.ts";
+import { present } from "@sluice/shared/runtime/assert.ts";
 import type { Clock } from "@sluice/shared/runtime/clock.ts";
 import { describeError, PipelineError, recoveryOf } from "@sluice/shared/runtime/errors.ts";
 import type { Part } from "@sluice/shared/runtime/lifecycle.ts";
@@ -64,8 +65,8 @@ const NOTHING: Amount = { batches: 0, rows: 0, bytes: 0 };
 /**
  * Brings rows to the lake: makes batches when they are due, and uploads the outbox until the lake has it.
  *
- * A batch is encoded once and stored before its first upload; an upload may happen twice and counts once. Whatever
- * the lake does, nothing else of the gateway waits for it: rows and batches wait in the buffer.
+ * A batch is stored before its first upload and never encoded again after it; an upload may happen twice and counts
+ * once. Whatever the lake does, nothing else of the gateway waits for it: rows and batches wait in the buffer.
  */
 export class Uplink implements Part {
   readonly name = "sync";
@@ -214,11 +215,11 @@ export class Uplink implements Part {
     for (;;) {
       const waitUs = this.#pacedUntilUs - clock.monotonicUs();
       if (waitUs > 0) await clock.sleep(waitUs / 1_000, halt);
-      const batch = this.#next();
+      let batch = this.#next();
       if (batch === undefined || halt.aborted || clock.monotonicUs() < this.#retryAtUs) return;
       const startedUs = clock.monotonicUs();
       try {
-        await within(this.#deliver(batch), { clock, ms: settings.uploadTimeoutMs, stop: halt });
+        batch = await within(this.#deliver(batch), { clock, ms: settings.uploadTimeoutMs, stop: halt });
         pending.markDelivered(batch.id); // Only now may the buffer forget.
       } catch (error) {
         if (halt.aborted) return;
@@ -234,11 +235,15 @@ export class Uplink implements Part {
     }
   }
 
-  async #deliver(batch: OutboxBatch): Promise<void> {
-    const { store, prove } = this.#options;
+  /** Returns what was sent. */
+  async #deliver(batch: OutboxBatch): Promise<OutboxBatch> {
+    const { store, pending, prove } = this.#options;
     if (!this.#proved) await prove?.();
     this.#proved = true;
-    await deliver(store, batch);
+    // Meanwhile it may have been thinned out for room; once it is tried, it is not.
+    const asItIs = present(pending.beginUpload(batch.id), "only an upload takes a batch from the outbox");
+    await deliver(store, asItIs);
+    return asItIs;
   }
 
   /** The batch to upload next: by stream in UPLOAD_ORDER, the oldest first. */
