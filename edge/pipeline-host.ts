@@ -86,6 +86,10 @@ export class PipelineHost {
       views: settings.features.views,
       clock,
       announce: options.announce,
+      noticed: (events) => {
+        for (const { kind, detail, facts } of events)
+          if (kind === "clock.stepped") log.warn({ ...facts }, detail);
+      },
     });
     this.#uplink = new Uplink({
       settings: settings.sync,
@@ -224,6 +228,7 @@ export class PipelineHost {
         stateBytes: this.#state.diskBytes(),
         diskBytesMax: this.#options.settings.buffer.diskBytesMax,
       },
+      clockProblem: this.#pipeline.clockProblem(),
       counters: this.#state.counters(),
       features: {
         views: this.#pipeline.features.views().map(({ view, hash }) => ({ name: view.name, hash })),

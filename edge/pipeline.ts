@@ -47,6 +47,8 @@ export interface PipelineOptions {
   readonly views: readonly FeatureView[];
   readonly clock: Clock;
   readonly announce: (announcement: Announcement) => void;
+  /** Hears of the events of a step once they are on disk. */
+  readonly noticed?: (events: readonly NewEvent[]) => void;
 }
 
 /** Most messages of one step: about 20 ms of work, so that a waiting group's commit is not held up longer. */
@@ -104,6 +106,12 @@ export class Pipeline {
 
   get features(): FeatureStage {
     return this.#features;
+  }
+
+  /** How it is known that the gateway's own clock is wrong; undefined where it may be right. */
+  clockProblem(): string | undefined {
+    const { decoder, clock } = this.#options;
+    return decoder.clock.problem(clock.nowUs());
   }
 
   /** Brings feature state from the checkpoint to what was committed; every output of this was committed before. */
@@ -189,7 +197,7 @@ export class Pipeline {
   #finish(): void {
     const derived = this.#uncommitted;
     if (derived === undefined) return;
-    const { state, inference, clock, announce } = this.#options;
+    const { state, inference, clock, announce, noticed } = this.#options;
     const { throughOffset, appended, events, announcement } = derived;
     const counters = { ...derived.counters, quarantineGivenUp: derived.keepRefused() };
     const isDue =
@@ -206,6 +214,7 @@ export class Pipeline {
     this.#uncommitted = undefined;
     if (isDue) this.#checkpointed();
     if (announcement.predictions.length + announcement.requests.length > 0) announce(announcement); // Durable since the commit.
+    noticed?.(events);
   }
 
   /** Writes feature state to disk now: before a stop, and when the set of views has changed. */

@@ -77,6 +77,16 @@ export class ClockWatch {
     return wallUs < CLOCK_FLOOR_US || wallUs < this.#newestBeforeUs - this.#stepMinUs;
   }
 
+  /** How it is known that a wall clock that says this is wrong; undefined where it may be right. */
+  problem(wallUs: number): string | undefined {
+    if (!this.isUnsure(wallUs)) return undefined;
+    const before =
+      wallUs < CLOCK_FLOOR_US
+        ? "before this software was made"
+        : `before ${isoTime(this.#newestBeforeUs)}, when messages were stored already`;
+    return `it says ${isoTime(wallUs)}, ${before}`;
+  }
+
   state(): ClockWatchState {
     return {
       stamp: this.#stamp,

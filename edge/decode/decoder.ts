@@ -183,7 +183,7 @@ export class Decoder {
   }
 
   /** What the gateway's own clock has been seen to do. */
-  get clock(): Pick<ClockWatch, "isUnsure"> {
+  get clock(): Pick<ClockWatch, "problem"> {
     return this.#clock;
   }
 

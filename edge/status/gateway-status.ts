@@ -21,6 +21,8 @@ export interface PipelineSnapshot {
     }[];
     readonly outbox: { readonly batches: number; readonly bytes: number };
   };
+  /** How it is known that the gateway's own clock is wrong. */
+  readonly clockProblem?: string | undefined;
   /** Since the buffer was made: messages, readings, quarantined, quarantine.<reason>, predictions, … */
   readonly counters: Readonly<Record<string, number>>;
   readonly features: {

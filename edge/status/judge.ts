@@ -43,7 +43,7 @@ export function judgeStatus({ identity, pipeline, ingest, commit, rates }: Parts
  * the disk lasts.
  */
 function problemsOf(
-  { buffer, sync, inference, models }: PipelineSnapshot,
+  { buffer, sync, inference, models, clockProblem }: PipelineSnapshot,
   ingest: readonly SourceStatus[],
   hoursLeft: number | undefined,
 ): readonly string[] {
@@ -57,6 +57,10 @@ function problemsOf(
     [
       usedBytes(buffer) >= buffer.diskBytesMax * DISK_FULL_SHARE,
       "the disk budget is used up: new messages are refused until the lake has taken some, or buffer.diskBytesMax is raised",
+    ],
+    [
+      clockProblem !== undefined,
+      `the gateway's clock is wrong: ${clockProblem}; until it is set, by NTP for one, times of arrival are marked as unsure`,
     ],
     [sync.lake === "away" && !mustWait, `the lake refuses what is sent: ${lastError?.message}`],
     [

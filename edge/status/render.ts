@@ -54,7 +54,7 @@ export function renderStatus(status: GatewayStatus): string {
       `${count(counters["readings"] ?? 0)}, ${status.rates.readingsPerS.toFixed(1)} per second over the last minute`,
     ],
     ["quarantine", quarantine(counters)],
-    ["duplicates", `${count(buffer.duplicates)} redeliveries recognised`],
+    ["duplicates", `${count(buffer.duplicates)} redeliveries recognised${sentAgain(counters)}`],
     ["refused", `${count(buffer.refused + status.commit.refused)} messages that the disk could not take`],
     [
       "features",
@@ -97,6 +97,19 @@ function viewText(
   const of = (what: string): number => counters[`features.${name}.${what}`] ?? 0;
   const lost = of("late_beyond_correction") + of("shed_readings");
   return `${name} ${hash.slice(0, 12)}: ${count(of("vectors"))} vectors, ${count(of("revisions"))} revised, ${count(of("late"))} late readings${lost === 0 ? "" : `, ${count(lost)} too late or too many`}`;
+}
+
+/** What is said of readings that were sent again in other packets. */
+function sentAgain(counters: Readonly<Record<string, number>>): string {
+  const said = [
+    ["duplicates", "readings sent again"],
+    ["conflicts", "sent again with another value, both stored"],
+    ["unremembered", "too many to be compared"],
+  ] as const;
+  return said
+    .filter(([name]) => (counters[name] ?? 0) > 0)
+    .map(([name, text]) => `, ${count(counters[name] ?? 0)} ${text}`)
+    .join("");
 }
 
 const refusals = (refused: Readonly<Record<string, number>>): string =>

@@ -38,6 +38,11 @@ test.each([
     { buffer: { ...buffer, damages: [{ file: "segment-1.db", fromOffset: 5, reason: "checksum" }] } },
     "segment-1.db: checksum",
   ],
+  [
+    "a clock that cannot be right",
+    { clockProblem: "it says 1970-01-01T00:00:00.000Z, before this software was made" },
+    "clock is wrong: it says 1970-01-01T00:00:00.000Z, before this software was made; until it is set",
+  ],
   ["a disk budget used up", { buffer: { ...buffer, diskBytes: 3 * GIB } }, "disk budget is used up"],
   ["batches that differ from the lake's", { sync: { ...sync, divergedBatches: 2 } }, "2 batches differ"],
   [

@@ -42,6 +42,13 @@ test("what is wrong stands near the top, a line each", () => {
   expect(lines.at(-1)).toContain("last error at 2023-11-14T22:13:20.000Z: 403");
 });
 
+test("readings that were sent again are told apart from redeliveries", () => {
+  const counters = { duplicates: 1_200, conflicts: 2, unremembered: 5 };
+  expect(renderStatus(statusWith({ counters }))).toContain(
+    "3 redeliveries recognised, 1,200 readings sent again, 2 sent again with another value, both stored, 5 too many to be compared",
+  );
+});
+
 test("a gateway that is new says so instead of showing numbers that mean nothing", () => {
   const text = renderStatus(
     statusWith({
