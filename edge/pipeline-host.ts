@@ -41,6 +41,9 @@ const STEP_WAIT_MS = 20;
 /** How long to wait for room on a full disk before the step is tried again. */
 const DISK_FULL_WAIT_MS = 1_000;
 
+/** Most open breakers that the status names; it counts them all. */
+const BREAKERS_SHOWN_MAX = 20;
+
 /** The worker's wiring: buffer, pipeline, the uplink and the models that come down. */
 export class PipelineHost {
   readonly #options: PipelineHostOptions;
@@ -88,7 +91,7 @@ export class PipelineHost {
       announce: options.announce,
       noticed: (events) => {
         for (const { kind, detail, facts } of events)
-          if (kind === "clock.stepped") log.warn({ ...facts }, detail);
+          if (kind === "clock.stepped" || kind === "breaker.opened") log.warn({ ...facts }, detail);
       },
     });
     this.#uplink = new Uplink({
@@ -234,6 +237,7 @@ export class PipelineHost {
         views: this.#pipeline.features.views().map(({ view, hash }) => ({ name: view.name, hash })),
         counters: this.#pipeline.features.counters(),
       },
+      contracts: this.#pipeline.contractStatus(BREAKERS_SHOWN_MAX),
       inference: {
         slot: shownSlot(this.#inference.slot()),
         counters: this.#inference.counters(),

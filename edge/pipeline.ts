@@ -14,6 +14,7 @@ import type { SegmentLog } from "./buffer/segment-log.ts";
 import type { AppendedRows } from "./buffer/pending.ts";
 import type { StateStore } from "./buffer/state-store.ts";
 import { storedKeys } from "./decode/already-stored.ts";
+import type { WatchStatus } from "./decode/contract-watch.ts";
 import type { Decoded, Decoder } from "./decode/decoder.ts";
 import { FeatureStage } from "./features/feature-stage.ts";
 import type { InferenceStage } from "./inference/inference-stage.ts";
@@ -106,6 +107,11 @@ export class Pipeline {
 
   get features(): FeatureStage {
     return this.#features;
+  }
+
+  /** How the devices keep their contracts at the moment; of the open breakers at most so many by name. */
+  contractStatus(shownMax: number): WatchStatus {
+    return this.#options.decoder.contractStatus(shownMax);
   }
 
   /** How it is known that the gateway's own clock is wrong; undefined where it may be right. */

@@ -8,6 +8,7 @@ import {
   type Place,
   rateExceeded,
 } from "./watch-events.ts";
+import type { RawMessage } from "@sluice/shared/contract/message.ts";
 import { WatchedDevice, type WatchedDeviceState, type WatchRules } from "./watched-device.ts";
 import type { WatchedMetric } from "./watched-metric.ts";
 
@@ -37,14 +38,25 @@ export interface WatchParts {
   readonly withhold: (row: number) => void;
 }
 
-/** A device that is kept from features and models. */
-export interface OpenBreaker {
-  readonly device: string;
-  readonly deviceType: string;
-  readonly violations: number;
-  readonly share: number;
-  readonly openedAtUs: number;
-  readonly withheld: number;
+/** What the watch remembers. */
+export interface ContractWatchState {
+  readonly devices: readonly WatchedDeviceState[];
+  /** The gateway's present boot, and when its first message came. */
+  readonly bootId: string;
+  readonly listeningSinceUs: number;
+}
+
+/** What is known of devices at the moment. */
+export interface WatchStatus {
+  readonly openCount: number;
+  readonly open: readonly {
+    readonly device: string;
+    readonly deviceType: string;
+    readonly violationShare: number;
+    readonly openedAtUs: number;
+    readonly withheld: number;
+  }[];
+  readonly staleCount: number;
 }
 
 /**
@@ -53,7 +65,8 @@ export interface OpenBreaker {
  * A breaker stands for a device, because a machine that sends nonsense in one metric is not to be trusted in the
  * others. Each value is one judgement, good or a violation, in the order of the values; a reading is withheld when its
  * device's breaker is open behind it. Silence is judged by arrival: a metric that was heard once and then not for
- * `staleAfterMs` is stale from the first message on that comes after that time, from whomever. Everything follows from
+ * `staleAfterMs` is stale from the first message on that comes after that time, from whomever. The time before the
+ * gateway's own start is nobody's silence. Everything follows from
  * messages and state; the memory is bounded by WATCHED_MAX.
  */
 export class ContractWatch {
@@ -61,8 +74,13 @@ export class ContractWatch {
   readonly #devices = new Map<string, WatchedDevice>();
   /** Devices, and the metrics that they may have. */
   #watched = 0;
+  /** Of those, the devices whose breaker is open, and how many metrics are silent. */
+  readonly #open = new Set<WatchedDevice>();
+  #staleCount = 0;
   /** No metric is silent for too long before then. */
   #staleFromUs = Infinity;
+  #bootId = "";
+  #listeningSinceUs = 0;
   #counts = new Map<string, number>();
 
   constructor(parts: WatchParts) {
@@ -70,14 +88,27 @@ export class ContractWatch {
   }
 
   /** A message has arrived: whoever is silent for too long by then is stale. */
-  arrive(receivedAtUs: number): void {
+  arrive({ receivedAtUs, stamp }: Pick<RawMessage, "receivedAtUs" | "stamp">): void {
+    if (stamp !== undefined && stamp.bootId !== this.#bootId) {
+      this.#bootId = stamp.bootId;
+      this.#listeningSinceUs = receivedAtUs;
+    }
     if (receivedAtUs <= this.#staleFromUs) return;
     this.#staleFromUs = Infinity;
     for (const device of this.#devices.values())
       for (const [name, metric] of device.metrics) {
-        if (metric.staleFromUs < receivedAtUs) this.#grewStale(device, name, metric);
-        else this.#staleFromUs = Math.min(this.#staleFromUs, metric.staleFromUs);
+        const atUs = metric.staleFromUs(this.#listeningSinceUs);
+        if (atUs < receivedAtUs) this.#grewStale(device, name, { metric, atUs });
+        else this.#staleFromUs = Math.min(this.#staleFromUs, atUs);
       }
+  }
+
+  /** The gateway's clock was set: what was heard before stays as long ago as it was. */
+  clockStepped(stepUs: number): void {
+    this.#listeningSinceUs += stepUs;
+    this.#staleFromUs += stepUs;
+    for (const device of this.#devices.values())
+      for (const metric of device.metrics.values()) metric.heardAtUs += stepUs;
   }
 
   /** Takes the next value of a message. */
@@ -98,22 +129,16 @@ export class ContractWatch {
     device.opening = { ...device.opening, withheld: device.opening.withheld + 1 };
   }
 
-  /** The breakers that are open, in the order in which their devices were first seen. */
-  openBreakers(): readonly OpenBreaker[] {
-    return [...this.#devices.values()].flatMap(({ name, type, breaker, opening }) =>
-      breaker?.isOpen !== true
-        ? []
-        : [
-            {
-              device: name,
-              deviceType: type,
-              violations: breaker.violations,
-              share: breaker.share,
-              openedAtUs: opening.atUs,
-              withheld: opening.withheld,
-            },
-          ],
-    );
+  /** How many breakers are open and metrics silent, and of the breakers those that have been open for longest. */
+  status(shownMax: number): WatchStatus {
+    const shown = [...this.#open].slice(0, shownMax).map(({ name, type, breaker, opening }) => ({
+      device: name,
+      deviceType: type,
+      violationShare: breaker?.share ?? 0,
+      openedAtUs: opening.atUs,
+      withheld: opening.withheld,
+    }));
+    return { openCount: this.#open.size, open: shown, staleCount: this.#staleCount };
   }
 
   /** What was counted since the last time. */
@@ -123,23 +148,34 @@ export class ContractWatch {
     return counts;
   }
 
-  state(): readonly WatchedDeviceState[] {
-    return Array.from(this.#devices.values(), (device) => device.state());
+  state(): ContractWatchState {
+    return {
+      devices: Array.from(this.#devices.values(), (device) => device.state()),
+      bootId: this.#bootId,
+      listeningSinceUs: this.#listeningSinceUs,
+    };
   }
 
   /** Goes on from a state; devices of which the contracts no longer promise anything are forgotten. */
-  restore(states: readonly WatchedDeviceState[]): void {
+  restore({ devices, bootId, listeningSinceUs }: ContractWatchState): void {
     this.#devices.clear();
+    this.#open.clear();
     this.#watched = 0;
+    this.#staleCount = 0;
     this.#staleFromUs = Infinity;
-    for (const state of states) {
+    this.#bootId = bootId;
+    this.#listeningSinceUs = listeningSinceUs;
+    for (const state of devices) {
       const rules = this.#parts.rules.get(state.type);
       if (rules === undefined) continue;
       const device = WatchedDevice.restore(state, rules);
       this.#devices.set(`${state.type}/${state.name}`, device);
       this.#watched += device.weight;
-      for (const { staleFromUs } of device.metrics.values())
-        this.#staleFromUs = Math.min(this.#staleFromUs, staleFromUs);
+      if (device.breaker?.isOpen === true) this.#open.add(device);
+      for (const metric of device.metrics.values()) {
+        if (metric.isStale) this.#staleCount += 1;
+        this.#staleFromUs = Math.min(this.#staleFromUs, metric.staleFromUs(listeningSinceUs));
+      }
     }
   }
 
@@ -153,28 +189,41 @@ export class ContractWatch {
     for (const [oldest, forgotten] of this.#devices) {
       if (this.#watched <= WATCHED_MAX) break;
       this.#devices.delete(oldest);
-      this.#watched -= forgotten.weight;
-      this.#count("watch.forgotten");
-      if (forgotten.breaker?.isOpen === true)
-        this.#tell("breakers.closed", breakerForgotten(forgotten, message));
+      this.#forget(forgotten, message);
     }
     this.#devices.set(key, device);
     return device;
   }
 
+  #forget(device: WatchedDevice, message: Place): void {
+    this.#watched -= device.weight;
+    this.#count("watch.forgotten");
+    for (const { isStale } of device.metrics.values()) if (isStale) this.#staleCount -= 1;
+    if (!this.#open.delete(device)) return;
+    this.#tell("breakers.closed", breakerForgotten(device, message));
+  }
+
   #heard(device: WatchedDevice, name: string, message: Place): WatchedMetric | undefined {
     const metric = device.metric(name, message.receivedAtUs);
     if (metric === undefined) return undefined;
-    if (metric.isStale) this.#tell("fresh", deviceFresh(device, name, { metric, message }));
+    if (metric.isStale) {
+      this.#tell("fresh", deviceFresh(device, name, { metric, message }));
+      this.#staleCount -= 1;
+    }
     metric.isStale = false;
     metric.heardAtUs = message.receivedAtUs;
-    this.#staleFromUs = Math.min(this.#staleFromUs, metric.staleFromUs);
+    this.#staleFromUs = Math.min(this.#staleFromUs, metric.staleFromUs(this.#listeningSinceUs));
     return metric;
   }
 
-  #grewStale(device: WatchedDevice, name: string, metric: WatchedMetric): void {
-    this.#tell("stale", deviceStale(device, name, metric));
+  #grewStale(
+    device: WatchedDevice,
+    name: string,
+    { metric, atUs }: { readonly metric: WatchedMetric; readonly atUs: number },
+  ): void {
+    this.#tell("stale", deviceStale(device, name, { metric, atUs }));
     metric.isStale = true;
+    this.#staleCount += 1;
   }
 
   /** Told at once, then once a minute with what came together: the rows are marked, and the counter has them all. */
@@ -185,7 +234,8 @@ export class ContractWatch {
     this.#count("rate.exceeded");
     metric.excessCount += 1;
     const { excessToldAtUs } = metric;
-    if (excessToldAtUs !== undefined && message.receivedAtUs - excessToldAtUs < EXCESS_TOLD_EVERY_US) return;
+    const sinceUs = message.receivedAtUs - (excessToldAtUs ?? -Infinity);
+    if (sinceUs >= 0 && sinceUs < EXCESS_TOLD_EVERY_US) return;
     this.#parts.tell(rateExceeded(device, name, { metric, message }));
     metric.excessToldAtUs = message.receivedAtUs;
     metric.excessCount = 0;
@@ -194,7 +244,11 @@ export class ContractWatch {
   #judgeDevice(device: WatchedDevice, isViolation: boolean, message: Place): void {
     const change = device.breaker?.judge(isViolation);
     if (change === undefined) return;
-    if (change === "closed") return this.#tell("breakers.closed", breakerClosed(device, message));
+    if (change === "closed") {
+      this.#open.delete(device);
+      return this.#tell("breakers.closed", breakerClosed(device, message));
+    }
+    this.#open.add(device);
     device.opening = { offset: message.offset, atUs: message.receivedAtUs, withheld: 0 };
     this.#tell("breakers.opened", breakerOpened(device, message));
   }

@@ -1,5 +1,6 @@
 import type { DeviceContract } from "@sluice/shared/contract/device-contract.ts";
-import type { Json } from "@sluice/shared/contract/canonical-json.ts";
+import { sha256Hex } from "@sluice/shared/codec/hash.ts";
+import { canonicalJson, type Json } from "@sluice/shared/contract/canonical-json.ts";
 import type { NewEvent } from "@sluice/shared/contract/event.ts";
 import type { Label } from "@sluice/shared/contract/label.ts";
 import type { OutgoingMessage, RawMessage } from "@sluice/shared/contract/message.ts";
@@ -14,7 +15,7 @@ import {
 import { LABEL_TOPIC } from "@sluice/shared/contract/topic.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { ClockWatch, type ClockWatchState } from "./clock-watch.ts";
-import type { OpenBreaker } from "./contract-watch.ts";
+import type { WatchStatus } from "./contract-watch.ts";
 import { AlreadyStored } from "./already-stored.ts";
 import { Devices } from "./devices.ts";
 import { GenerationStarts, type SavedStarts } from "./generation-starts.ts";
@@ -59,6 +60,8 @@ export interface DecoderMemory {
 /** A decoder's state: its memory, and from where on to learn again which readings were seen lately. */
 export interface DecoderState extends DecoderMemory {
   readonly recent: SavedStarts<DecoderMemory>;
+  /** Of the routes and contracts that the recent messages were decoded by. */
+  readonly settingsHash: string;
   /** What is remembered for contracts; not needed to learn which readings were seen. */
   readonly verdicts: VerdictsState;
 }
@@ -76,6 +79,7 @@ export interface DecoderState extends DecoderMemory {
 export class Decoder {
   readonly #devices: Devices;
   readonly #limits: DecodeLimits;
+  readonly #settingsHash: string;
   readonly #columns = new ReadingColumns();
   readonly #quarantine = new QuarantineLog();
   readonly #verdicts: Verdicts;
@@ -85,6 +89,8 @@ export class Decoder {
   #ignored = 0;
   /** Messages of the spool that came again. */
   #repeated = 0;
+  /** What the message at hand gave when it was decoded first; undefined for one that is new. */
+  #already: AlreadyStored | undefined;
   readonly #seen: SeenReadings;
   readonly #clock: ClockWatch;
   #clockEvents: NewEvent[] = [];
@@ -103,6 +109,9 @@ export class Decoder {
       );
     this.#devices = new Devices(new Router(routes, ignoredTopics), contracts);
     this.#limits = limits;
+    this.#settingsHash = sha256Hex(
+      new TextEncoder().encode(canonicalJson({ routes, contracts, ignoredTopics })),
+    );
     this.#clock = new ClockWatch(limits.clockStepMinMs);
     this.#seen = new SeenReadings(limits.duplicateWindowMessages);
     this.#starts = new GenerationStarts(limits.duplicateWindowMessages);
@@ -116,7 +125,10 @@ export class Decoder {
     for (const message of messages) {
       this.#starts.message(message.offset, () => this.#memory());
       this.#seen.message(message.offset);
-      for (const event of this.#clock.message(message)) this.#clockEvents.push(event);
+      for (const event of this.#clock.message(message)) {
+        this.#clockEvents.push(event);
+        this.#verdicts.clockStepped(Number(event.facts?.["stepUs"] ?? 0));
+      }
       // What has no stamp did not come over the wire, and is not to be judged by when it came.
       this.#isUnsure = message.stamp !== undefined && this.#clock.isUnsure(message.receivedAtUs);
       const isSpooled = isSpoolTopic(message.topic);
@@ -153,17 +165,23 @@ export class Decoder {
 
   /** What it remembers of the messages so far, to be carried over a restart. */
   state(): DecoderState {
-    return { ...this.#memory(), recent: this.#starts.save(), verdicts: this.#verdicts.state() };
+    return {
+      ...this.#memory(),
+      recent: this.#starts.save(),
+      settingsHash: this.#settingsHash,
+      verdicts: this.#verdicts.state(),
+    };
   }
 
   /**
    * Goes on from a state; what the settings no longer know of is forgotten. `read` gives the messages from an offset
-   * up to where the state was taken: from them it learns which readings were seen lately, and nothing else.
+   * up to where the state was taken: from them it learns which readings were seen lately, and nothing else. Under
+   * other settings that cannot be learnt: what was refused then would look as if it had been stored.
    */
   restore(state: DecoderState, read: (fromOffset: number) => Iterable<readonly RawMessage[]>): void {
     this.#starts.restore(state.recent);
     const { first } = this.#starts;
-    if (first !== undefined) {
+    if (first !== undefined && state.settingsHash === this.#settingsHash) {
       this.#recall(first.memory);
       for (const messages of read(first.offset)) this.decode(messages);
       this.#starts.restore(state.recent);
@@ -177,9 +195,9 @@ export class Decoder {
     return this.#starts.first?.offset ?? Infinity;
   }
 
-  /** The devices that are kept from features and models now. */
-  openBreakers(): readonly OpenBreaker[] {
-    return this.#verdicts.openBreakers();
+  /** How the devices keep their contracts at the moment; of the open breakers at most so many by name. */
+  contractStatus(shownMax: number): WatchStatus {
+    return this.#verdicts.status(shownMax);
   }
 
   /** What the gateway's own clock has been seen to do. */
@@ -215,9 +233,11 @@ export class Decoder {
     } else if (!this.#spool.accepts(place)) this.#repeated += 1;
     else {
       const { header, body } = spooled;
-      this.#values.passOver(new AlreadyStored(header.stored));
+      this.#already = header.stored === undefined ? undefined : new AlreadyStored(header.stored);
+      this.#values.passOver(this.#already);
       if (header.kind === "message") this.#decodeMessage({ ...message, ...header, payload: body });
       else this.#decodeRows(message, { header, body, job: place.job });
+      this.#already = undefined;
       this.#values.passOver(undefined);
     }
   }
@@ -282,7 +302,8 @@ export class Decoder {
       return { reason: "payload.malformed", detail: error.message };
     }
     const ended = this.#values.end();
-    this.#columns.dropDuplicates(before, this.#seen);
+    // What is decoded again says itself what was stored before; the device sent it once.
+    if (this.#already === undefined) this.#columns.dropDuplicates(before, this.#seen);
     this.#verdicts.settle(message, before);
     return ended;
   }

@@ -1,9 +1,9 @@
 import type { RawMessage } from "@sluice/shared/contract/message.ts";
 import type { NewEvent } from "@sluice/shared/contract/event.ts";
-import { ContractWatch, type OpenBreaker } from "./contract-watch.ts";
+import { ContractWatch, type ContractWatchState, type WatchStatus } from "./contract-watch.ts";
 import { NewMetrics, type UnlistedMetric } from "./new-metrics.ts";
 import type { ReadingColumns } from "./reading-columns.ts";
-import type { WatchedDeviceState, WatchRules } from "./watched-device.ts";
+import type { WatchRules } from "./watched-device.ts";
 
 /** A device that sent something, as far as it matters to its contract. */
 export interface JudgedDevice {
@@ -24,7 +24,7 @@ interface Found {
 }
 
 export interface VerdictsState {
-  readonly watched: readonly WatchedDeviceState[];
+  readonly watched: ContractWatchState;
   readonly newMetrics: readonly string[];
 }
 
@@ -54,9 +54,14 @@ export class Verdicts {
   }
 
   /** The next message has arrived. */
-  message({ receivedAtUs }: RawMessage, { isLive }: { readonly isLive: boolean }): void {
+  message(message: RawMessage, { isLive }: { readonly isLive: boolean }): void {
     this.#isLive = isLive;
-    this.#watch.arrive(receivedAtUs);
+    this.#watch.arrive(message);
+  }
+
+  /** The gateway's clock was set by so much before the message that comes next. */
+  clockStepped(stepUs: number): void {
+    this.#watch.clockStepped(stepUs);
   }
 
   add(found: Found): void {
@@ -91,8 +96,8 @@ export class Verdicts {
     this.#found = [];
   }
 
-  openBreakers(): readonly OpenBreaker[] {
-    return this.#watch.openBreakers();
+  status(shownMax: number): WatchStatus {
+    return this.#watch.status(shownMax);
   }
 
   /** What was counted since the last time, by counter. */

@@ -56,12 +56,16 @@ const openFor = ({ opening }: WatchedDevice, { receivedAtUs }: Place) => ({
   openMs: Math.round((receivedAtUs - opening.atUs) / 1_000),
 });
 
-export function deviceStale(device: WatchedDevice, metric: string, watched: WatchedMetric): NewEvent {
+export function deviceStale(
+  device: WatchedDevice,
+  metric: string,
+  { metric: watched, atUs }: { readonly metric: WatchedMetric; readonly atUs: number },
+): NewEvent {
   const { staleAfterMs = 0 } = watched.rules;
   const lastHeardAt = isoTime(watched.heardAtUs);
   return {
     kind: "device.stale",
-    atUs: watched.staleFromUs,
+    atUs,
     device: device.name,
     metric,
     count: 0,

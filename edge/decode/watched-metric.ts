@@ -34,10 +34,11 @@ export class WatchedMetric {
     this.excessCount = state?.excessCount ?? 0;
   }
 
-  /** From when on it is silent for too long if nothing is heard before. */
-  get staleFromUs(): number {
+  /** From when on it is silent for too long if nothing is heard before, and nobody listened before `listeningSinceUs`. */
+  staleFromUs(listeningSinceUs: number): number {
     const { staleAfterMs } = this.rules;
-    return staleAfterMs === undefined || this.isStale ? Infinity : this.heardAtUs + staleAfterMs * 1_000;
+    if (staleAfterMs === undefined || this.isStale) return Infinity;
+    return Math.max(this.heardAtUs, listeningSinceUs) + staleAfterMs * 1_000;
   }
 
   /** Whether a reading of this event time comes faster than the rate allows. */

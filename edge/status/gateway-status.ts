@@ -29,6 +29,20 @@ export interface PipelineSnapshot {
     readonly views: readonly { readonly name: string; readonly hash: string }[];
     readonly counters: Readonly<Record<string, number>>;
   };
+  /** How the devices keep their contracts at the moment. */
+  readonly contracts: {
+    /** Devices whose readings are kept from features and models, and those of them that have been for longest. */
+    readonly openCount: number;
+    readonly open: readonly {
+      readonly device: string;
+      readonly deviceType: string;
+      readonly violationShare: number;
+      readonly openedAtUs: number;
+      readonly withheld: number;
+    }[];
+    /** Metrics that are silent for longer than allowed. */
+    readonly staleCount: number;
+  };
   readonly inference: {
     readonly slot:
       | { readonly state: "empty" }

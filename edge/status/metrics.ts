@@ -52,6 +52,16 @@ export function metricsOf(status: GatewayStatus): readonly Metric[] {
       model === undefined ? [] : [{ labels: model, value: 1 }],
     ),
     gauge("alerts_raised", "Devices in alarm now.", one(status.inference.raisedAlerts)),
+    gauge(
+      "breakers_open",
+      "Devices whose readings are kept from features and models now.",
+      one(status.contracts.openCount),
+    ),
+    gauge(
+      "metrics_silent",
+      "Metrics silent for longer than their contract allows.",
+      one(status.contracts.staleCount),
+    ),
     ...ingestMetrics(status),
     ...bufferMetrics(status),
     ...lakeMetrics(status),

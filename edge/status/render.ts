@@ -54,6 +54,7 @@ export function renderStatus(status: GatewayStatus): string {
       `${count(counters["readings"] ?? 0)}, ${status.rates.readingsPerS.toFixed(1)} per second over the last minute`,
     ],
     ["quarantine", quarantine(counters)],
+    ...contracts(status),
     ["duplicates", `${count(buffer.duplicates)} redeliveries recognised${sentAgain(counters)}`],
     ["refused", `${count(buffer.refused + status.commit.refused)} messages that the disk could not take`],
     [
@@ -117,6 +118,23 @@ const refusals = (refused: Readonly<Record<string, number>>): string =>
     .filter(([, value]) => value > 0)
     .map(([reason, value]) => `, ${count(value)} refused (${reason})`)
     .join("");
+
+/** How devices keep their contracts; nothing where they always did. */
+function contracts({ contracts: { openCount, open, staleCount }, counters }: GatewayStatus) {
+  const named = open.map(
+    ({ device, violationShare }) => `${device} (${Math.round(violationShare * 100)} % violations)`,
+  );
+  const others = openCount > open.length ? ` and ${count(openCount - open.length)} more` : "";
+  const isOpen = openCount === 0 ? "none open" : `${count(openCount)} open: ${named.join(", ")}${others}`;
+  const withheld = `${count(counters["withheld"] ?? 0)} readings withheld`;
+  const silent = `${plural(staleCount, "metric")} for longer than the contract allows`;
+  return [
+    ...(openCount > 0 || (counters["withheld"] ?? 0) > 0
+      ? ([["breakers", `${isOpen}, ${withheld} so far`]] as const)
+      : []),
+    ...(staleCount > 0 ? ([["silent", silent]] as const) : []),
+  ];
+}
 
 function quarantine(counters: Readonly<Record<string, number>>): string {
   const reasons = Object.entries(counters)

@@ -84,3 +84,28 @@ test.each([
   const bytesPerS = seconds === 1 ? 0 : (2 * 1_073_741_824) / 2 / seconds;
   expect(renderStatus(statusWith({}, { rates: { readingsPerS: 1, bytesPerS } }))).toContain(text);
 });
+
+test("devices that break their contract and metrics that are silent have a line of their own, once there are some", () => {
+  const breaker = {
+    device: "pump-3",
+    deviceType: "pump",
+    violationShare: 0.42,
+    openedAtUs: 0,
+    withheld: 312,
+  };
+  const counters = { ...pipeline.counters, withheld: 1_312 };
+  const lines = (contracts: typeof pipeline.contracts): string[] =>
+    renderStatus(statusWith({ contracts, counters }))
+      .split("\n")
+      .filter((line) => /^(breakers|silent) /.test(line));
+  expect(lines({ openCount: 1, open: [breaker], staleCount: 2 })).toEqual([
+    "breakers         1 open: pump-3 (42 % violations), 1,312 readings withheld so far",
+    "silent           2 metrics for longer than the contract allows",
+  ]);
+  expect(lines({ openCount: 3, open: [breaker], staleCount: 0 })).toEqual([
+    "breakers         3 open: pump-3 (42 % violations) and 2 more, 1,312 readings withheld so far",
+  ]);
+  expect(lines({ openCount: 0, open: [], staleCount: 0 })).toEqual([
+    "breakers         none open, 1,312 readings withheld so far",
+  ]);
+});

@@ -32,6 +32,7 @@ export const pipeline: PipelineSnapshot = {
     views: [{ name: "pump_health", hash: "ab".repeat(32) }],
     counters: { "features.pump_health.vectors": 60, "features.pump_health.late": 4 },
   },
+  contracts: { openCount: 0, open: [], staleCount: 0 },
   inference: {
     slot: { state: "ready", model: { model: "pump_health", version: 3 }, viewHash: "ab".repeat(32) },
     counters: { "skipped.no_model": 1 },
