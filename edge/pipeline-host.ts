@@ -14,6 +14,7 @@ import { openStore } from "@sluice/shared/store/open.ts";
 import { probeStore } from "@sluice/shared/store/probe.ts";
 import type { SegmentLog } from "./buffer/segment-log.ts";
 import type { StateStore } from "./buffer/state-store.ts";
+import { DiskBudget } from "./buffer/disk-budget.ts";
 import { type GatewaySettings, SOFTWARE_VERSION } from "./config.ts";
 import { Decoder } from "./decode/decoder.ts";
 import { InferenceStage, type Slot } from "./inference/inference-stage.ts";
@@ -52,6 +53,7 @@ export class PipelineHost {
   readonly #state: StateStore;
   readonly #inference: InferenceStage;
   readonly #pipeline: Pipeline;
+  readonly #budget: DiskBudget;
   readonly #uplink: Uplink;
   readonly #models: ModelSync;
   readonly #lifecycle: Lifecycle;
@@ -93,6 +95,16 @@ export class PipelineHost {
         for (const { kind, detail, facts } of events)
           if (kind === "clock.stepped" || kind === "breaker.opened") log.warn({ ...facts }, detail);
       },
+    });
+    this.#budget = new DiskBudget({
+      messages: this.#log,
+      state: this.#state,
+      policy: buffer,
+      otherBytes: () => this.#buffer.quarantine.bytes,
+      neededFromOffset: () => this.#pipeline.neededFromOffset,
+      settleUs: () => settleUs(this.#pipeline.features.views().map(({ view }) => view)),
+      clock,
+      log,
     });
     this.#uplink = new Uplink({
       settings: settings.sync,
@@ -189,7 +201,8 @@ export class PipelineHost {
     if (this.#stopped) return;
     try {
       // Between two steps the thread takes the groups that are waiting for their commit.
-      if (this.#pipeline.step()) setImmediate(() => this.#step());
+      const isBehind = this.#pipeline.step();
+      if (this.#budget.keep() || isBehind) setImmediate(() => this.#step());
       else {
         this.#stepping = false;
         if (this.#state.decodedThrough + 1 < this.#log.nextOffset) this.#schedule();
@@ -211,6 +224,7 @@ export class PipelineHost {
       return;
     }
     log.error({ code: error.code }, describeError(error));
+    this.#budget.dropSpareRaw();
     this.#stepAfter(clock, DISK_FULL_WAIT_MS);
   }
 
@@ -248,6 +262,10 @@ export class PipelineHost {
     };
   }
 }
+
+/** How long after a reading came every window over it is closed, as long as its device goes on sending. */
+const settleUs = (views: readonly FeatureView[]): number =>
+  Math.max(0, ...views.map(({ window }) => (2 * window.sizeMs + window.allowedLatenessMs) * 1_000));
 
 /** Puts the views of the settings where whoever reads the lake finds the names behind a hash. */
 async function publishViews(store: ObjectStore, views: readonly FeatureView[]): Promise<void> {

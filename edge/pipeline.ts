@@ -11,6 +11,7 @@ import { isNumbered, STREAMS, type Stream } from "@sluice/shared/contract/stream
 import type { StoredVector } from "@sluice/shared/contract/vector.ts";
 import type { Clock } from "@sluice/shared/runtime/clock.ts";
 import type { SegmentLog } from "./buffer/segment-log.ts";
+import type { KeptWindow } from "./buffer/kept-windows.ts";
 import type { AppendedRows } from "./buffer/pending.ts";
 import type { StateStore } from "./buffer/state-store.ts";
 import { storedKeys } from "./decode/already-stored.ts";
@@ -66,6 +67,8 @@ interface Derived {
   readonly throughOffset: number;
   readonly appended: readonly AppendedRows[];
   readonly events: readonly NewEvent[];
+  /** Windows whose readings a thinning must leave. */
+  readonly kept: readonly KeptWindow[];
   readonly counters: Readonly<Record<string, number>>;
   readonly announcement: Announcement;
   /** Keeps what was refused, whole; does no harm when done again. Returns how many older messages were given up for it. */
@@ -112,6 +115,11 @@ export class Pipeline {
   /** How the devices keep their contracts at the moment; of the open breakers at most so many by name. */
   contractStatus(shownMax: number): WatchStatus {
     return this.#options.decoder.contractStatus(shownMax);
+  }
+
+  /** The first raw message that a restart needs to recognise what comes again. */
+  get neededFromOffset(): number {
+    return this.#options.decoder.neededFrom;
   }
 
   /** How it is known that the gateway's own clock is wrong; undefined where it may be right. */
@@ -182,6 +190,7 @@ export class Pipeline {
       throughOffset: through,
       appended: STREAMS.flatMap((stream) => appended(stream, rows, fromOffset, through)),
       events: decoded.events,
+      kept: predictions.filter(isAnomaly).map(windowOf),
       counters: {
         ...decoded.counters,
         predictions: predictions.length,
@@ -204,7 +213,7 @@ export class Pipeline {
     const derived = this.#uncommitted;
     if (derived === undefined) return;
     const { state, inference, clock, announce, noticed } = this.#options;
-    const { throughOffset, appended, events, announcement } = derived;
+    const { throughOffset, appended, events, kept, announcement } = derived;
     const counters = { ...derived.counters, quarantineGivenUp: derived.keepRefused() };
     const isDue =
       this.#checkpointedAtUs === undefined ||
@@ -213,6 +222,7 @@ export class Pipeline {
       throughOffset,
       appended,
       events,
+      kept,
       counters,
       meta: { [INFERENCE_STATE]: inference.state() },
       ...(isDue ? { checkpoint: this.#checkpointBytes() } : {}),
@@ -283,6 +293,15 @@ export class Pipeline {
       .join();
   }
 }
+
+/** What a candidate in the shadow calls anomalous is not acted on, so it keeps no readings either. */
+const isAnomaly = ({ anomalous, slot }: Prediction): boolean => anomalous && slot === "champion";
+
+const windowOf = ({ device, windowStartUs, windowEndUs }: Prediction): KeptWindow => ({
+  device,
+  fromUs: windowStartUs,
+  toUs: windowEndUs,
+});
 
 function appended<S extends Stream>(stream: S, rows: StreamRows, fromOffset: number, throughOffset: number) {
   const own = rows[stream];

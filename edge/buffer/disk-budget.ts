@@ -18,6 +18,10 @@ export interface DiskBudgetOptions {
   readonly messages: SegmentLog;
   readonly state: StateStore;
   readonly policy: ShedPolicy & { readonly diskBytesMax: number };
+  /** What the rest of the buffer takes. */
+  readonly otherBytes: () => number;
+  /** The first raw message that a restart needs. */
+  readonly neededFromOffset: () => number;
   /** How long after a reading came the windows over it are closed: the longest of all views. */
   readonly settleUs: () => number;
   readonly clock: Clock;
@@ -103,21 +107,21 @@ export class DiskBudget {
   }
 
   use(): DiskUse {
-    const { messages, state } = this.#options;
+    const { messages, state, otherBytes } = this.#options;
     const { diskBytes, freeBytes } = state.space();
     const asideBytes = messages.asideBytes + state.asideBytes;
     return {
-      diskBytes: messages.diskBytes + diskBytes + asideBytes,
+      diskBytes: messages.diskBytes + diskBytes + asideBytes + otherBytes(),
       freeBytes,
-      spareRawBytes: messages.spare(this.#derivedThrough()).bytes,
+      spareRawBytes: this.#spareRaw().bytes,
       asideBytes,
       exhausted: this.#exhausted,
     };
   }
 
   #plan(facts: { readonly usedBytes: number; readonly budgetBytes: number }): void {
-    const { messages, policy, clock } = this.#options;
-    const spareRawBytes = messages.spare(this.#derivedThrough()).bytes;
+    const { policy, clock } = this.#options;
+    const spareRawBytes = this.#spareRaw().bytes;
     this.#actions = [...planShedding({ ...facts, spareRawBytes, batches: this.#batches() }, policy)];
     this.#lookAgainAtUs = clock.monotonicUs() + AGAIN_AFTER_US;
     if (this.#actions.length === 0 && !this.#exhausted)
@@ -150,7 +154,7 @@ export class DiskBudget {
       this.#shed(action.id, action.do === "thin" ? action.step : 0);
       return;
     }
-    const { bytes, throughOffset } = messages.spare(this.#derivedThrough());
+    const { bytes, throughOffset } = this.#spareRaw();
     if (bytes === 0) return;
     messages.prune(throughOffset);
     log.info({ bytes, throughOffset }, "raw messages were dropped for room; what they say is on disk");
@@ -184,9 +188,9 @@ export class DiskBudget {
     return (isMuch || isWanted) && state.releaseSpace(SHRINK_BYTES);
   }
 
-  /** The last message offset of which everything is on disk, outside of the raw log. */
-  #derivedThrough(): number {
-    const { state } = this.#options;
-    return Math.min(state.decodedThrough, state.checkpointThrough);
+  /** Raw messages of which everything is on disk outside of the raw log, and in a checkpoint. */
+  #spareRaw(): { readonly bytes: number; readonly throughOffset: number } {
+    const { messages, state, neededFromOffset } = this.#options;
+    return messages.spare(Math.min(state.decodedThrough, state.checkpointThrough), neededFromOffset());
   }
 }
