@@ -1,9 +1,4 @@
-import {
-  decodeSpooled,
-  encodeSpooled,
-  isSpoolTopic,
-  type SpoolPlace,
-} from "@sluice/shared/contract/spool.ts";
+import { decodeSpooled, encodeSpooled, type SpoolPlace } from "@sluice/shared/contract/spool.ts";
 import { isoTime } from "@sluice/shared/runtime/clock.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { newUuid } from "@sluice/shared/runtime/random.ts";
@@ -236,11 +231,18 @@ async function release(choice: Choice, host: QuarantineHost): Promise<void> {
 }
 
 /** What came by the spool goes there again as it is. */
-function spooled({ client, topic, receivedAtUs, payload, stored }: QuarantinedMessage): Uint8Array {
-  const before = isSpoolTopic(topic) ? decodeSpooled(payload) : undefined;
+function spooled({
+  client,
+  topic,
+  receivedAtUs,
+  payload,
+  stored,
+  isSpooled,
+}: QuarantinedMessage): Uint8Array {
+  const before = isSpooled ? decodeSpooled(payload) : undefined;
   return before === undefined
     ? encodeSpooled({ kind: "message", client, topic, receivedAtUs, stored }, payload)
-    : encodeSpooled({ ...before.header, stored: before.header.stored + stored }, before.body);
+    : encodeSpooled({ ...before.header, stored: (before.header.stored ?? "") + stored }, before.body);
 }
 
 function wholeNumber(text: string | undefined): number {

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { QuarantineRow } from "@sluice/shared/contract/quarantine.ts";
+import { isSpoolTopic } from "@sluice/shared/contract/spool.ts";
 import type { RawMessage } from "@sluice/shared/contract/message.ts";
 import type { Log } from "@sluice/shared/runtime/log.ts";
 import { Bodies } from "./body.ts";
@@ -20,6 +21,8 @@ export interface QuarantinedMessage {
   readonly causes: readonly QuarantineCause[];
   /** Which of its values were stored all the same. */
   readonly stored: string;
+  /** Whether it came by the spool: then the payload is a spooled message, and client and topic are what it says. */
+  readonly isSpooled: boolean;
   /** The release that it is part of; undefined where nobody asked for it yet. */
   readonly release: string | undefined;
 }
@@ -37,6 +40,7 @@ interface StoredBody {
   readonly topic: string;
   readonly causes: readonly QuarantineCause[];
   readonly stored: string;
+  readonly isSpooled: boolean;
 }
 
 export interface KeepOptions {
@@ -185,17 +189,17 @@ export class QuarantineStore {
   }
 }
 
-const placeOf = (epoch: string, offset: number): string => `quarantine ${epoch} ${offset}`;
+/** Where a message belongs, as its checksum or its encryption knows it. */
+export const placeOf = (epoch: string, offset: number): string => `quarantine ${epoch} ${offset}`;
 
 /** The length of the head u32 little-endian, the head as JSON, the payload. */
-function encodeBody(
-  { client, topic, payload }: RawMessage,
-  rows: readonly QuarantineRow[],
-  stored: string,
-): Uint8Array {
+function encodeBody(message: RawMessage, rows: readonly QuarantineRow[], stored: string): Uint8Array {
+  const { payload } = message;
+  const { client, topic } = rows[0] ?? message;
+  const isSpooled = isSpoolTopic(message.topic);
   const causes = rows.map(({ index, reason, detail }) => ({ index, reason, detail }));
   const head = new TextEncoder().encode(
-    JSON.stringify({ client, topic, causes, stored } satisfies StoredBody),
+    JSON.stringify({ client, topic, causes, stored, isSpooled } satisfies StoredBody),
   );
   const body = new Uint8Array(LENGTH_BYTES + head.length + payload.length);
   new DataView(body.buffer).setUint32(0, head.length, true);

@@ -15,6 +15,7 @@ import {
 import { LABEL_TOPIC } from "@sluice/shared/contract/topic.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { ClockWatch, type ClockWatchState } from "./clock-watch.ts";
+import { checkUnits } from "./check-units.ts";
 import type { WatchStatus } from "./contract-watch.ts";
 import { AlreadyStored } from "./already-stored.ts";
 import { Devices } from "./devices.ts";
@@ -100,7 +101,7 @@ export class Decoder {
 
   /** Throws PipelineError "config.invalid" where routes and contracts do not go together. */
   constructor({ routes, contracts, limits, ignoredTopics = [] }: DecoderOptions) {
-    const issues = checkRoutes(routes, contracts, ignoredTopics);
+    const issues = [...checkRoutes(routes, contracts, ignoredTopics), ...checkUnits(contracts)];
     if (issues.length > 0)
       throw new PipelineError(
         "config.invalid",
@@ -109,9 +110,7 @@ export class Decoder {
       );
     this.#devices = new Devices(new Router(routes, ignoredTopics), contracts);
     this.#limits = limits;
-    this.#settingsHash = sha256Hex(
-      new TextEncoder().encode(canonicalJson({ routes, contracts, ignoredTopics })),
-    );
+    this.#settingsHash = sha256Hex(canonicalJson({ routes, contracts, ignoredTopics }));
     this.#clock = new ClockWatch(limits.clockStepMinMs);
     this.#seen = new SeenReadings(limits.duplicateWindowMessages);
     this.#starts = new GenerationStarts(limits.duplicateWindowMessages);

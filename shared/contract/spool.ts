@@ -30,8 +30,8 @@ export function parseSpoolTopic(topic: string): SpoolPlace | undefined {
   return { job, number: Number(number) };
 }
 
-/** Which of its values are in the table already, from when the message was decoded first; empty for one that is new. */
-const stored = z.string();
+/** Which of its values are in the table already, from when the message was decoded first; left out for one that is new. */
+const stored = z.string().optional();
 
 /** What stands on the first line of a spooled message, as JSON; the body follows after a line feed. */
 const spoolHeaderSchema = z.discriminatedUnion("kind", [

@@ -114,6 +114,12 @@ export class Site {
     return gateway;
   }
 
+  /** Changes the settings that the gateway has from its next start on. */
+  async change(change: Change): Promise<void> {
+    this.#gateway = { ...this.#gateway, ...change };
+    await this.#writeGateway();
+  }
+
   /** The gateway's settings with some of them otherwise; returns the path of the file. */
   async gatewayVariant(name: string, change: Change): Promise<string> {
     return this.write(name, JSON.stringify({ gateway: GATEWAY, ...this.#gateway, ...change }));

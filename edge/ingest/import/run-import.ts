@@ -98,7 +98,7 @@ async function roomInSpool({ spool, clock, waiting, signal }: ImportParts): Prom
 
 function messageOf({ body, firstRow, isLast }: Chunk, path: string, deviceType: string): Uint8Array {
   const source = basename(path).slice(0, 255);
-  return encodeSpooled({ kind: "rows", deviceType, source, firstRow, isLast, stored: "" }, body);
+  return encodeSpooled({ kind: "rows", deviceType, source, firstRow, isLast }, body);
 }
 
 /** Follows from the file's bytes and from how it is read. */
