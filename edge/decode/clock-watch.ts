@@ -37,7 +37,8 @@ export interface ClockWatchState {
  * `stepMinMs` from one group to the next, somebody has set the clock: an event tells by how much and which messages
  * of the boot came before, so that their stamps can be corrected. Within the group, a message was stamped by the clock
  * that is behind where that could have said so by then, else by the one that is ahead; that is right as long as no
- * message waits longer for its commit than the step is long.
+ * message waits longer for its commit than the step is long. What happened before the first group of a boot was stored
+ * cannot be told.
  *
  * A clock that is behind what an earlier boot said, or behind the year of this software, is wrong; a clock that was
  * set since the gateway began is believed. A machine that slept looks as if its clock had been set forward.
