@@ -3,6 +3,7 @@ import { deviceContractSchema } from "@sluice/shared/contract/device-contract.ts
 import { deviceIdSchema } from "@sluice/shared/contract/ids.ts";
 import { z } from "zod";
 import { checkRoutes } from "./routes.ts";
+import { checkUnits } from "./check-units.ts";
 
 const routeSchema = z.strictObject({
   /** An MQTT topic filter; {device} and {metric} name the levels that say which device and metric. */
@@ -35,8 +36,13 @@ const SAMPLE_ROUTES = [
 const SAMPLE_CONTRACTS = [
   {
     deviceType: "pump",
-    metrics: { pressure: { unit: "bar", min: 0, max: 16, required: true }, flow: { unit: "L/min", min: 0 } },
+    metrics: {
+      pressure: { unit: "bar", min: 0, max: 16, required: true, rateMaxHz: 20, staleAfterMs: 60_000 },
+      flow: { unit: "m3/h", sentUnit: "L/min", min: 0 },
+      running: { type: "boolean" },
+    },
     unknownMetrics: "accept",
+    breaker: { windowReadings: 100, violationShareMax: 0.2 },
   },
 ];
 
@@ -105,6 +111,6 @@ export const decodeSettingsSchema = z
       ),
   })
   .superRefine(({ routes, contracts, ignoredTopics }, context) => {
-    for (const { path, message } of checkRoutes(routes, contracts, ignoredTopics))
-      context.addIssue({ code: "custom", path, message });
+    const issues = [...checkRoutes(routes, contracts, ignoredTopics), ...checkUnits(contracts)];
+    for (const { path, message } of issues) context.addIssue({ code: "custom", path, message });
   });

@@ -75,6 +75,44 @@ test.each([
   expect(found[0]).toMatch(mistake);
 });
 
+const pump = (metric: object, rest: object = {}): object => ({
+  routes: [JSON_ROUTE],
+  contracts: [{ deviceType: "pump", metrics: { pressure: metric }, ...rest }],
+});
+
+test("a contract of before means what it meant: any finite number, no breaker, no conversion", () => {
+  const [contract] = decodeSettingsSchema.parse(pump({ unit: "bar", min: 0 })).contracts;
+  expect(contract).toEqual({
+    deviceType: "pump",
+    metrics: { pressure: { unit: "bar", min: 0, type: "float", required: false } },
+    unknownMetrics: "accept",
+  });
+});
+
+test.each([
+  [pump({ unit: "bar", sentUnit: "Cel" }), /pressure\.sentUnit: there is no way from "Cel" to "bar"$/],
+  [
+    pump({ unit: "bar", sentUnit: "furlong" }),
+    /pressure\.sentUnit: there is no way from "furlong" to "bar"$/,
+  ],
+  [pump({ sentUnit: "bar" }), /pressure: sentUnit needs a unit to convert to$/],
+  [pump({ type: "boolean", max: 1 }), /pressure: a boolean has no unit, min or max$/],
+  [pump({ type: "text" }), /pressure\.type: /],
+  [pump({ min: 2, max: 1 }), /pressure: min must not be above max$/],
+  [pump({ rateMaxHz: 0 }), /pressure\.rateMaxHz: /],
+  [pump({ staleAfterMs: 1 }), /pressure\.staleAfterMs: /],
+  [pump({}, { breaker: { windowReadings: 1_025 } }), /breaker\.windowReadings: /],
+  [pump({}, { breaker: { violationShareMax: 1 } }), /breaker\.violationShareMax: /],
+  [
+    pump({}, { breaker: { violationShareMax: 0.1, closeShareMax: 0.2 } }),
+    /breaker: closeShareMax must not be above violationShareMax$/,
+  ],
+])("the contract in %j is refused: %s", (settings, mistake) => {
+  const found = mistakes(settings);
+  expect(found).toHaveLength(1);
+  expect(found[0]).toMatch(mistake);
+});
+
 test("a narrower route before a wider one is fine, and so is a route whose device is in the settings", () => {
   expect(mistakes({ routes: [JSON_ROUTE, NUMBER_ROUTE] })).toEqual([]);
   expect(mistakes({ routes: [{ ...JSON_ROUTE, topic: "boiler", device: "b1" }] })).toEqual([]);
