@@ -1,8 +1,6 @@
 import { dirname, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { Writable } from "node:stream";
-import { createInterface } from "node:readline";
-import { Writable } from "node:stream";
 import { gatewayIdSchema } from "@sluice/shared/contract/ids.ts";
 import { LOG_LEVELS } from "@sluice/shared/runtime/log.ts";
 import { readSettingsFile } from "@sluice/shared/runtime/settings-file.ts";
@@ -49,17 +47,6 @@ export type GatewaySettings = z.infer<typeof gatewaySettingsSchema>;
 export const host = {
   argv: process.argv,
   stdout: process.stdout,
-  /** Asks for a line that is not shown; without a terminal it reads the line and asks nothing. */
-  askSecret: async (question: string): Promise<string> => {
-    const terminal = process.stdin.isTTY;
-    const output = new Writable({ write: (_chunk, _encoding, written) => written() });
-    const lines = createInterface({ input: process.stdin, output, terminal });
-    if (terminal) process.stderr.write(question);
-    const { value } = await lines[Symbol.asyncIterator]().next();
-    lines.close();
-    if (terminal) process.stderr.write("\n");
-    return typeof value === "string" ? value : "";
-  },
   /** Asks for a line that is not shown; without a terminal it reads the line and asks nothing. */
   askSecret: async (question: string): Promise<string> => {
     const terminal = process.stdin.isTTY;
