@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { decodeChunk } from "@sluice/shared/codec/row-chunk.ts";
 import type { GatewayEvent } from "@sluice/shared/contract/event.ts";
 import { CLOCKS, type ReadingBlock } from "@sluice/shared/contract/reading.ts";
+import { STREAMS } from "@sluice/shared/contract/stream.ts";
 import type { StoredVector } from "@sluice/shared/contract/vector.ts";
 import { SimulatedClock, type Clock } from "@sluice/shared/runtime/clock.ts";
 import { silentLog } from "@sluice/shared/runtime/log.ts";
@@ -13,7 +14,7 @@ import { InferenceStage } from "../../edge/inference/inference-stage.ts";
 import { inferenceSettingsSchema } from "../../edge/inference/settings.ts";
 import { Pipeline } from "../../edge/pipeline.ts";
 import { viewOf } from "../shared/features/readings.ts";
-import { groupOf } from "./buffer/fixtures.ts";
+import { groupOf, messageOf } from "./buffer/fixtures.ts";
 
 /** The right time at which every site begins. */
 export const RIGHT_US = Date.parse("2026-11-21T08:00:00Z") * 1_000;
@@ -78,6 +79,7 @@ export class ClockSite {
   readonly arrivedUs: number[] = [];
   readonly #dir: string;
   readonly #decode: object;
+  readonly #delivered: ReadingBlock[] = [];
   #boots = 0;
   #parts: Parts;
 
@@ -131,7 +133,37 @@ export class ClockSite {
     await this.clock.advance(100);
   }
 
-  /** Works off what has come; with `steps`, no more than so many steps. */
+  /** One group of telemetry with the devices' own times, a reading each. */
+  send(sent: readonly { readonly device: string; readonly atUs: number; readonly a: number }[]): void {
+    this.log.append(
+      groupOf(
+        sent.map(({ device, atUs, a }) =>
+          messageOf(JSON.stringify({ t: atUs, a }), {
+            topic: `plant/${device}/telemetry`,
+            packetId: (this.arrivedUs.push(this.clock.rightUs()) % 65_535) + 1,
+            receivedAtUs: this.clock.nowUs(),
+          }),
+        ),
+      ),
+    );
+  }
+
+  /** Brings what is derived to the lake, which takes everything. */
+  deliver(): void {
+    const { state } = this.#parts;
+    for (const stream of STREAMS) {
+      const { ids, from, to, rows, chunks } = state.readPending(stream, 1e9);
+      if (rows === 0) continue;
+      this.#delivered.push(
+        ...(stream === "readings" ? chunks.map((chunk) => decodeChunk("readings", chunk)) : []),
+      );
+      const body = Buffer.concat(chunks);
+      state.seal({ stream, from, to, rows, key: `${stream}/${from}`, sha256: "0", body }, ids);
+      for (const { id } of state.peekOutbox(9, stream)) state.markDelivered(id);
+    }
+  }
+
+  /** Works off what has come. */
   run(): void {
     while (this.pipeline.step());
   }
@@ -150,7 +182,7 @@ export class ClockSite {
 
   readings(): readonly ReadingBlock[] {
     const { chunks } = this.#parts.state.readPending("readings", 1e9);
-    return chunks.map((chunk) => decodeChunk("readings", chunk));
+    return [...this.#delivered, ...chunks.map((chunk) => decodeChunk("readings", chunk))];
   }
 
   /** offset → the clock that stamped its reading. */
