@@ -1,5 +1,7 @@
 import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
 import type { Clock } from "@sluice/shared/runtime/clock.ts";
+import { present } from "@sluice/shared/runtime/assert.ts";
 import { describeError } from "@sluice/shared/runtime/errors.ts";
 import type { Log } from "@sluice/shared/runtime/log.ts";
 import { ConnectionLimits, type ConnectionRefusal } from "./connection-limits.ts";
@@ -99,10 +101,9 @@ export class FrontDoors {
     const { host, port, certFile, keyFile, caFile, crlFile } = settings;
     let listener: Listener | undefined;
     let tls: TlsEndpoint | undefined;
-    const load = (): TlsEndpoint => {
+    const load = (): void => {
       tls = this.#readTls(settings);
       listener?.renew(tls);
-      return tls;
     };
     this.#certificates = new RereadFiles({
       files: [certFile, keyFile, caFile, crlFile].filter((file) => file !== undefined),
@@ -112,7 +113,12 @@ export class FrontDoors {
       log,
     });
     this.#certificates.start();
-    listener = this.#listener({ host, port, section: "ingest.broker.tls", tls: tls ?? load() });
+    listener = this.#listener({
+      host,
+      port,
+      section: "ingest.broker.tls",
+      tls: present(tls, "its files were read"),
+    });
     return listener;
   }
 
@@ -148,17 +154,18 @@ export class FrontDoors {
     );
   }
 
-  #handshakeFailed(socket: Socket, error: Error): void {
+  #handshakeFailed(socket: TLSSocket, error: Error): void {
+    const { refuse } = this.#options;
     const code: unknown = Reflect.get(error, "code");
     const address = socket.remoteAddress ?? "";
-    if (code === "ECONNRESET") return; // It went away, or was refused and counted before.
+    // Where its certificate is refused, Node only says that the connection ended.
+    const certificate: unknown = socket.authorizationError;
     if (code === "ERR_TLS_HANDSHAKE_TIMEOUT")
-      this.#options.refuse(
-        "connect.timeout",
-        address,
-        "The TLS handshake took longer than connectTimeoutMs.",
-      );
-    else this.#options.refuse("connect.tls", address, `The TLS handshake failed: ${describeError(error)}`);
+      refuse("connect.timeout", address, "The TLS handshake took longer than connectTimeoutMs.");
+    else if (typeof certificate === "string")
+      refuse("connect.tls", address, `Its certificate: ${certificate}`);
+    else if (code !== "ECONNRESET")
+      refuse("connect.tls", address, `The TLS handshake failed: ${describeError(error)}`);
     socket.destroy();
   }
 }

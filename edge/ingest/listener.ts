@@ -1,6 +1,11 @@
 import { constants } from "node:crypto";
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
-import { createServer as createTlsServer, type Server as TlsServer, type TlsOptions } from "node:tls";
+import {
+  createServer as createTlsServer,
+  type Server as TlsServer,
+  type TlsOptions,
+  type TLSSocket,
+} from "node:tls";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { TlsMaterial } from "./tls.ts";
 
@@ -30,7 +35,7 @@ export interface ListenerHooks {
   readonly connected: (socket: Socket) => void;
   readonly overLimit: () => void;
   /** A handshake that came to nothing. */
-  readonly handshakeFailed: (socket: Socket, error: Error) => void;
+  readonly handshakeFailed: (socket: TLSSocket, error: Error) => void;
 }
 
 /** A server with a limit on connections, with or without TLS, which knows all of its sockets. */

@@ -72,7 +72,7 @@ const accessRuleSchema = z
 const clientLimits = {
   keepAliveMaxS: whole(
     "The longest keep-alive, in seconds, also for a client that asks for none: who says nothing for one and a half of it is gone.",
-    10,
+    1,
     65_535,
     3_600,
   ),
