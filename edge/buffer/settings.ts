@@ -81,12 +81,16 @@ export const bufferSettingsSchema = z.strictObject({
     .min(65_536)
     .max(4_294_967_296)
     .default(67_108_864)
-    .describe("Most bytes of refused messages that are kept whole, to be decoded again; the oldest make room."),
-  /** How many messages back a redelivery is recognised; each costs about 100 bytes of memory. */
+    .describe(
+      "Most bytes of refused messages that are kept whole, to be decoded again; the oldest make room.",
+    ),
+  /** How many messages back a redelivery is recognised; each costs about 100 bytes of memory, and that many messages stay on disk after delivery, in an eighth of the disk budget at most, so that a restart knows them. */
   redeliveryEntriesMax: z
     .int()
     .min(0)
     .max(10_000_000)
     .default(100_000)
-    .describe("How many messages back a redelivery is recognised; each costs about 100 bytes of memory."),
+    .describe(
+      "How many messages back a redelivery is recognised; each costs about 100 bytes of memory, and that many messages stay on disk after delivery, in an eighth of the disk budget at most, so that a restart knows them.",
+    ),
 });
