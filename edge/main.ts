@@ -6,6 +6,7 @@ import { createLog } from "@sluice/shared/runtime/log.ts";
 import { Command, CommanderError } from "commander";
 import { host, readSettings, sampleSettings, SOFTWARE_VERSION } from "./config.ts";
 import { readBodies } from "./buffer/body.ts";
+import { bufferCommand } from "./buffer/command.ts";
 import { quarantineCommand } from "./buffer/quarantine-command.ts";
 import { QuarantineStore } from "./buffer/quarantine-store.ts";
 import { lockBuffer } from "./buffer/lock.ts";
@@ -101,6 +102,16 @@ program.addCommand(
         isRunning: () => isRunning(buffer.dir),
       };
     },
+  }),
+);
+
+program.addCommand(
+  bufferCommand({
+    print,
+    write: (bytes) => void host.stdout.write(bytes),
+    tell: host.complain,
+    fail: () => host.exit(FAILED),
+    readSettings: (config) => readSettings(config).buffer,
   }),
 );
 

@@ -20,7 +20,7 @@ export class OffsetReserve {
   constructor(path: string) {
     this.#path = path;
     try {
-      this.#end = existsSync(path) ? parse(readFileSync(path, "utf8")) : 0;
+      this.#end = existsSync(path) ? parseReserve(readFileSync(path, "utf8")) : 0;
     } catch (cause) {
       throw sqliteError(cause, `cannot read ${path}`);
     }
@@ -60,7 +60,8 @@ export class OffsetReserve {
   }
 }
 
-function parse(text: string): number {
+/** The offset that a reserve's text says; 0 where it is not whole. */
+export function parseReserve(text: string): number {
   const [end = "", checksum] = text.trimEnd().split(" ");
   return checksum === String(crc32(end)) && Number.isSafeInteger(Number(end)) ? Number(end) : 0;
 }

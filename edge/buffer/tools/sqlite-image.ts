@@ -35,6 +35,8 @@ export class SqliteImage {
   readonly pageCount: number;
   /** What is wrong with the header or the write-ahead log. */
   readonly problems: readonly string[];
+  /** Whether commits may be missing because the write-ahead log is not whole. */
+  readonly isLogBroken: boolean;
   readonly #main: number;
   readonly #size: number;
   readonly #wal: WalFrames | undefined;
@@ -59,6 +61,7 @@ export class SqliteImage {
     this.#wal = readWalFrames(`${path}-wal`, (problem) => problems.push(problem));
     const said = header.length < 100 ? 0 : header.readUInt16BE(16);
     const isPageSize = said >= 512 && (said & (said - 1)) === 0;
+    this.isLogBroken = problems.length > 0;
     this.pageBytes = this.#wal?.pageBytes ?? (isPageSize ? said : PAGE_BYTES);
     // The newest header counts; a file that was never folded together has it in the log alone.
     const first = this.page(1) ?? header;

@@ -1,0 +1,216 @@
+import { encodeArrow } from "@sluice/shared/codec/arrow-ipc.ts";
+import type { ColumnData, ColumnTable } from "@sluice/shared/codec/columns.ts";
+import { decodeLanding } from "@sluice/shared/codec/landing.ts";
+import { landingColumns } from "@sluice/shared/codec/landing-columns.ts";
+import { decodeChunk } from "@sluice/shared/codec/row-chunk.ts";
+import type { IncomingMessage } from "@sluice/shared/contract/message.ts";
+import { LANDING_COLUMNS } from "@sluice/shared/contract/table.ts";
+import { isoTime } from "@sluice/shared/runtime/clock.ts";
+import { PipelineError } from "@sluice/shared/runtime/errors.ts";
+import type { Bodies } from "../body.ts";
+import { outboxPlace } from "../outbox.ts";
+import { pendingPlace } from "../pending.ts";
+import { type GroupRow, messagesOf } from "../segment.ts";
+import type { BufferFiles } from "./buffer-files.ts";
+import type { OffsetRange } from "./salvage.ts";
+import { readSegment } from "./segment-rows.ts";
+import { SqliteImage } from "./sqlite-image.ts";
+import { readState, type StateRow } from "./state-rows.ts";
+
+export interface ExportOptions {
+  readonly bodies: Bodies;
+  /** Offsets [from, end) that are wanted. */
+  readonly range: OffsetRange;
+  /** Takes the next piece. */
+  readonly write: (piece: Uint8Array) => void;
+}
+
+/**
+ * Writes raw messages as JSON, one on a line, in the order of their offsets within each file; from a damaged file those
+ * that are whole. Takes memory for one segment. Returns how many.
+ */
+export function exportMessages(paths: readonly string[], { bodies, range, write }: ExportOptions): number {
+  let count = 0;
+  for (const path of paths) {
+    const groups: GroupRow[] = [];
+    readSegment(path, (row) => {
+      if (row.first < range.end && row.first + row.count > range.from) groups.push(row);
+    });
+    for (const group of groups.sort((a, b) => a.first - b.first)) {
+      const lines = messagesOf(group, group, bodies).flatMap((message, i) => {
+        const offset = group.first + i;
+        return offset >= range.from && offset < range.end ? [messageLine(offset, message)] : [];
+      });
+      if (lines.length === 0) continue;
+      write(Buffer.from(lines.join("")));
+      count += lines.length;
+    }
+  }
+  return count;
+}
+
+/** Fatal: text that is not UTF-8 must not come out as replacement characters. */
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+function messageLine(offset: number, message: IncomingMessage): string {
+  const { client, topic, qos, retain, dup, packetId, payload, receivedAtUs } = message;
+  const body = payloadText(payload);
+  const shown = {
+    offset,
+    receivedAt: isoTime(receivedAtUs),
+    receivedAtUs,
+    client,
+    topic,
+    qos,
+    retain,
+    dup,
+    packetId,
+  };
+  return `${JSON.stringify({ ...shown, ...body })}\n`;
+}
+
+function payloadText(payload: Uint8Array): { readonly payload: string } | { readonly payloadBase64: string } {
+  try {
+    return { payload: utf8.decode(payload) };
+  } catch {
+    return { payloadBase64: Buffer.from(payload).toString("base64") };
+  }
+}
+
+export type ReadingsFormat = "csv" | "arrow";
+
+/**
+ * Writes the readings that the buffer holds and the lake does not: pending ones and those of the outbox; what was
+ * delivered is in the lake. CSV, or one Arrow IPC stream after the other in memory of one batch. Returns how many.
+ */
+export function exportReadings(
+  files: BufferFiles,
+  format: ReadingsFormat,
+  { bodies, range, write }: ExportOptions,
+): number {
+  const tables: ColumnTable[] = [];
+  const path = files.states.find((name) => name.endsWith("state.db"));
+  if (path === undefined) throw new PipelineError("config.buffer_dir", `${files.dir} holds no state`);
+  const image = new SqliteImage(path);
+  try {
+    readState(image, bodies, (row) => {
+      const table = readingsOf(row, bodies);
+      if (table !== undefined) tables.push(within(table, range));
+    });
+  } finally {
+    image.close();
+  }
+  tables.sort((a, b) => firstOffset(a) - firstOffset(b));
+  const count = tables.reduce((sum, table) => sum + table.count, 0);
+  if (format === "csv") {
+    write(Buffer.from(`${NAMES.join(",")}\n`));
+    for (const table of tables) write(Buffer.from(csvLines(table)));
+  } else write(encodeArrow(LANDING_COLUMNS.readings, joined(tables)));
+  return count;
+}
+
+const NAMES = LANDING_COLUMNS.readings.map(({ name }) => name);
+
+function readingsOf({ table, values }: StateRow, bodies: Bodies): ColumnTable | undefined {
+  const [, stream, from, to, rows, key, sha256OrChunk, body] = values;
+  if (stream !== "readings") return undefined;
+  const range = { from: Number(from), to: Number(to), rows: Number(rows) };
+  if (table === "pending" && sha256OrChunk instanceof Uint8Array) {
+    const place = pendingPlace({ stream, from_offset: range.from, to_offset: range.to, rows: range.rows });
+    return landingColumns("readings", [decodeChunk("readings", bodies.open(place, sha256OrChunk))]);
+  }
+  if (table !== "outbox" || !(body instanceof Uint8Array)) return undefined;
+  const place = outboxPlace({ stream, ...range, key: String(key), sha256: String(sha256OrChunk) });
+  return decodeLanding("readings", bodies.open(place, body));
+}
+
+const numbers = (table: ColumnTable, name: string): Float64Array => {
+  const column = table.columns[name];
+  return column?.kind === "numbers" ? column.values : new Float64Array(table.count);
+};
+
+const firstOffset = (table: ColumnTable): number => numbers(table, "offset")[0] ?? 0;
+
+/** The rows whose offset is in the range. */
+function within(table: ColumnTable, { from, end }: OffsetRange): ColumnTable {
+  const rows = [...numbers(table, "offset").entries()].flatMap(([row, offset]) =>
+    offset >= from && offset < end ? [row] : [],
+  );
+  if (rows.length === table.count) return table;
+  const columns = Object.entries(table.columns).map(([name, column]) => [name, pick(column, rows)]);
+  return { count: rows.length, columns: Object.fromEntries(columns) };
+}
+
+function pick(column: ColumnData, rows: readonly number[]): ColumnData {
+  switch (column.kind) {
+    case "numbers":
+      return { ...column, values: Float64Array.from(rows, (row) => column.values[row] ?? NaN) };
+    case "booleans":
+      return { ...column, values: Uint8Array.from(rows, (row) => column.values[row] ?? 0) };
+    case "strings":
+      return { ...column, indices: Int32Array.from(rows, (row) => column.indices[row] ?? -1) };
+    default:
+      throw new PipelineError("buffer.damaged", `readings have no column of ${column.kind}`);
+  }
+}
+
+/** One table of several with the same columns. */
+function joined(tables: readonly ColumnTable[]): ColumnTable {
+  const count = tables.reduce((sum, table) => sum + table.count, 0);
+  const columns = LANDING_COLUMNS.readings.map(({ name, type }) => {
+    const cells = tables.flatMap((table) =>
+      Array.from({ length: table.count }, (_, row) => cell(table, name, row)),
+    );
+    if (type === "string") return [name, stringsOf(cells)];
+    if (type === "boolean") return [name, { kind: "booleans", values: Uint8Array.from(cells, Number) }];
+    return [name, { kind: "numbers", values: Float64Array.from(cells, Number) }];
+  });
+  return { count, columns: Object.fromEntries(columns) };
+}
+
+type Cell = string | number | boolean | undefined;
+
+function stringsOf(cells: readonly Cell[]): ColumnData {
+  const dictionary = [...new Set(cells.filter((text) => typeof text === "string"))];
+  const places = new Map(dictionary.map((text, i) => [text, i]));
+  const indices = Int32Array.from(cells, (text) => places.get(String(text)) ?? -1);
+  return { kind: "strings", dictionary, indices };
+}
+
+function cell(table: ColumnTable, name: string, row: number): Cell {
+  const column = table.columns[name];
+  switch (column?.kind) {
+    case "numbers":
+      return column.values[row];
+    case "booleans":
+      return column.values[row] === 1;
+    case "strings":
+      return column.dictionary[column.indices[row] ?? -1];
+    default:
+      return undefined;
+  }
+}
+
+function csvLines(table: ColumnTable): string {
+  const isTime = new Set(
+    LANDING_COLUMNS.readings.filter(({ type }) => type === "timestamp").map(({ name }) => name),
+  );
+  let text = "";
+  for (let row = 0; row < table.count; row++) {
+    const cells = NAMES.map((name) => {
+      const value = cell(table, name, row);
+      return isTime.has(name) && typeof value === "number" ? isoMicros(value) : quoted(value);
+    });
+    text += `${cells.join(",")}\n`;
+  }
+  return text;
+}
+
+/** All of a time's digits: as text it is read by programs too. */
+const isoMicros = (us: number): string =>
+  `${isoTime(us).slice(0, 23)}${String(us % 1_000).padStart(3, "0")}Z`;
+
+function quoted(value: Cell): string {
+  const text = value === undefined ? "" : String(value);
+  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
