@@ -58,6 +58,10 @@ export function malformed(message: string): PipelineError {
 
 /** A value for a message to a person: JSON, at most 64 characters of it. */
 export function showValue(value: unknown): string {
-  const text = typeof value === "number" ? String(value) : (JSON.stringify(value) ?? String(value));
+  const text =
+    typeof value === "number" ? String(value) : (JSON.stringify(value, sayBigInt) ?? String(value));
   return text.length > 64 ? `${text.slice(0, 61)}...` : text;
 }
+
+/** CBOR has whole numbers that JSON cannot say. */
+const sayBigInt = (_: string, value: unknown): unknown => (typeof value === "bigint" ? String(value) : value);

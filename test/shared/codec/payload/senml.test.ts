@@ -256,6 +256,7 @@ test.each([
   ["more behind it", "81a20061610201ff", "The payload is not CBOR"],
   ["a tag that is not known", "81a200616102c100", "The payload is not CBOR"],
   ["a record that is no map", "8101", "A record of the pack is 1, not a map"],
+  ["a record that is a very large number", "811bffffffffffffffff", 'is "18446744073709551615", not a map'],
   ["nested without end", "81".repeat(60_000), "The payload is not CBOR"],
 ])("CBOR that is none is refused: %s", (_, hex, sentence) => {
   const decode = (): unknown =>
