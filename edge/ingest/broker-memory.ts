@@ -7,18 +7,32 @@ interface ClientId {
   readonly id: string;
 }
 
+interface SessionName {
+  readonly clientId: string;
+}
+
+/** What aedes takes for a promise. */
+export interface Answer<T> {
+  then(answered: (value: T) => unknown, failed?: (reason: unknown) => unknown): unknown;
+}
+
 /** What the embedded broker remembers of its sessions, in memory: the part of it that we look at or bound. */
 export interface BrokerMemory {
   /** The QoS 2 publish of this packet id that was answered with PUBREC and not yet released; rejects without one. */
   incomingGetPacket(client: ClientId, packet: { readonly messageId?: number }): Promise<PublishPacket>;
   incomingDelPacket(client: ClientId, packet: { readonly messageId?: number }): Promise<void>;
   /** Queues a message for the persistent sessions that subscribe to it. */
-  outgoingEnqueueCombi(sessions: readonly { readonly clientId: string }[], packet: object): Promise<void>;
+  outgoingEnqueueCombi(sessions: readonly SessionName[], packet: object): Answer<void>;
   /** Takes an acknowledged message out of a session's queue; undefined where it was not in it. */
   outgoingClearMessageId(client: ClientId, packet: object): Promise<object | undefined>;
-  storeRetained(packet: AedesPublishPacket): Promise<void>;
+  storeRetained(packet: AedesPublishPacket): Answer<void>;
+  /** The kept sessions that queue messages of QoS 1 and 2 to a topic. */
+  subscriptionsByTopic(topic: string): Answer<readonly SessionName[]>;
   /** Keeps subscriptions for a session that outlives its connection. */
-  addSubscriptions(client: ClientId, subscriptions: readonly { readonly topic: string }[]): Promise<void>;
+  addSubscriptions(
+    client: ClientId,
+    subscriptions: readonly { readonly topic: string; readonly qos: number }[],
+  ): Promise<void>;
   removeSubscriptions(client: ClientId, filters: readonly string[]): Promise<void>;
   cleanSubscriptions(client: ClientId): Promise<void>;
 }
@@ -29,6 +43,7 @@ const METHODS = [
   "outgoingEnqueueCombi",
   "outgoingClearMessageId",
   "storeRetained",
+  "subscriptionsByTopic",
   "addSubscriptions",
   "removeSubscriptions",
   "cleanSubscriptions",

@@ -13,6 +13,7 @@ import type { PublishRights } from "./access.ts";
 import { Admissions } from "./admissions.ts";
 import { ConnectionWatch } from "./connection-watch.ts";
 import { PublishConnection, type PublishPath } from "./publish-connection.ts";
+import { keepOrder } from "./publish-order.ts";
 import { PublishPackets } from "./publish-packet.ts";
 import { SaidOnce } from "./said-once.ts";
 import type { BrokerSettings } from "./settings.ts";
@@ -110,6 +111,8 @@ class EmbeddedBroker implements Source {
   }
 
   #publishPath(memory: BrokerMemory): PublishPath {
+    const subscriptions = indexSubscriptions(this.#broker, memory);
+    keepOrder(memory, subscriptions);
     return {
       intake: this.#intake,
       clock: this.#options.clock,
@@ -120,7 +123,7 @@ class EmbeddedBroker implements Source {
         stallMs: this.#settings.subscriberStallMs,
       },
       packets: new PublishPackets(),
-      subscriptions: indexSubscriptions(this.#broker, memory),
+      subscriptions,
       acknowledgements: new AcknowledgementBatch(),
       isStopping: () => this.#stopping,
       deliver: (packet, delivered) => this.#broker.publish(packet, delivered),
@@ -212,8 +215,7 @@ class EmbeddedBroker implements Source {
 
   #settled(client: Client, qos: number, error: Error | undefined, answer: Answer): void {
     // Counted where it failed; QoS 0 has no acknowledgement to hold back.
-    const answered = qos === 0 || error === undefined ? null : notStored(client, error);
-    this.#afterEarlier(client, () => answer(answered));
+    answer(qos === 0 || error === undefined ? null : notStored(client, error));
   }
 
   #putOnce(client: Client, packet: PublishPacket, message: IncomingMessage, answer: Answer): void {
@@ -229,20 +231,11 @@ class EmbeddedBroker implements Source {
           // Without its connection nothing may be remembered: its packet ids may already mean other messages.
           if (client.closed) return answer(notStored(client, new Error("its connection is gone")));
           this.#intake.acknowledged();
-          return this.#afterEarlier(client, () => {
-            answer(null);
-            setImmediate(done); // The broker has handed it to its subscribers by then.
-          });
+          setImmediate(done); // The broker has handed it to its subscribers by then.
+          return answer(null);
         },
         (error: unknown) => answer(notStored(client, error)),
       );
-  }
-
-  /** Lets what the client published before go to its subscribers first. */
-  #afterEarlier(client: Client, then: () => void): void {
-    const connection = this.#connections.get(client);
-    if (connection === undefined) then();
-    else connection.whenHandedOver(then);
   }
 
   /** A publish is left unanswered, so that its sender keeps it; a will would say that a device is gone, which is not so. */

@@ -4,7 +4,6 @@ import type { Client, PublishPacket } from "aedes";
 import type { PublishRights } from "./access.ts";
 import type { AcknowledgementBatch } from "./acknowledgement-batch.ts";
 import { BrokerLink } from "./broker-link.ts";
-import { DeliveryLane } from "./delivery-lane.ts";
 import type { Intake, Refusal } from "./intake.ts";
 import { PacketReader } from "./packet-reader.ts";
 import type { PublishPackets } from "./publish-packet.ts";
@@ -56,7 +55,9 @@ export class PublishConnection {
   readonly #reader: PacketReader;
   readonly #unsettled = new UnsettledPublishes();
   readonly #acknowledged: number[] = [];
-  #lane: DeliveryLane | undefined;
+  /** Durable messages that subscribers have not taken yet. */
+  #deliveringCount = 0;
+  #deliveringBytes = 0;
   #client: Client | undefined;
   #rights: PublishRights | undefined;
   #state: "opening" | "connecting" | "ready" | "closed" = "opening";
@@ -117,12 +118,6 @@ export class PublishConnection {
     this.#rights = rights;
     this.#state = "ready";
     this.#take();
-  }
-
-  /** Calls back when everything of this connection that is durable has been handed to the broker for subscribers. */
-  whenHandedOver(callback: () => void): void {
-    if (this.#lane === undefined) callback();
-    else this.#lane.whenHandedOver(callback);
   }
 
   /** A QoS 2 publish is durable, and so may be what came after it. */
@@ -268,10 +263,9 @@ export class PublishConnection {
 
   #isOverLimit(): boolean {
     const { unsettledMessagesMax, unsettledBytesMax } = this.#path.limits;
-    const lane = this.#lane;
     return (
-      this.#unsettled.count + (lane?.count ?? 0) >= unsettledMessagesMax ||
-      this.#unsettled.totalBytes + (lane?.bytes ?? 0) >= unsettledBytesMax
+      this.#unsettled.count + this.#deliveringCount >= unsettledMessagesMax ||
+      this.#unsettled.totalBytes + this.#deliveringBytes >= unsettledBytesMax
     );
   }
 
@@ -298,7 +292,7 @@ export class PublishConnection {
     const { topic, packetId, payloadStart } = packets;
     const payload = bytes.subarray(payloadStart, end);
     const retain = (first & 1) === 1;
-    const isWanted = retain || subscriptions.wants(topic);
+    const isWanted = retain || subscriptions.find(topic).isWanted;
     this.#unsettled.push(
       packetId,
       end - start,
@@ -339,9 +333,16 @@ export class PublishConnection {
     this.#path.acknowledgements.add(this);
   };
 
+  /** Hands a durable message to the broker; what subscribers are slow to take holds up the publisher. */
   #deliver(packet: PublishPacket): void {
-    this.#lane ??= new DeliveryLane(this.#path.deliver, () => this.#path.acknowledgements.add(this));
-    this.#lane.push(packet);
+    const bytes = packet.payload.length;
+    this.#deliveringCount++;
+    this.#deliveringBytes += bytes;
+    this.#path.deliver(packet, () => {
+      this.#deliveringCount--;
+      this.#deliveringBytes -= bytes;
+      if (this.#isHolding) this.#path.acknowledgements.add(this);
+    });
   }
 }
 

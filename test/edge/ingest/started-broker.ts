@@ -1,9 +1,9 @@
-import { systemClock } from "@sluice/shared/runtime/clock.ts";
+import { type Clock, systemClock } from "@sluice/shared/runtime/clock.ts";
 import type { Log } from "@sluice/shared/runtime/log.ts";
 import { afterEach } from "vitest";
 import { createEmbeddedBroker } from "../../../edge/ingest/embedded-broker.ts";
 import { ingestSettingsSchema } from "../../../edge/ingest/settings.ts";
-import type { Source } from "../../../edge/ingest/source.ts";
+import type { Sink, Source } from "../../../edge/ingest/source.ts";
 import { OrderedSink } from "../../suites/source-harness.ts";
 import { WireClient } from "./wire-client.ts";
 import type { IConnectPacket } from "mqtt-packet";
@@ -19,13 +19,17 @@ export interface StartedBroker {
 }
 
 /** Starts an embedded broker on a free port; it and its clients are gone after the test. */
-export function brokerStarter(): (settings?: object, ingest?: object) => Promise<StartedBroker> {
+export function brokerStarter(): (
+  settings?: object,
+  ingest?: object,
+  parts?: { readonly sink?: Sink; readonly clock?: Clock },
+) => Promise<StartedBroker> {
   let cleanUp: (() => unknown)[] = [];
   afterEach(async () => {
     for (const clean of cleanUp.toReversed()) await clean();
     cleanUp = [];
   });
-  return async (settings = {}, ingest = {}) => {
+  return async (settings = {}, ingest = {}, parts = {}) => {
     const sink = new OrderedSink();
     const warnings: string[] = [];
     const warn = (_fields: object, message: string): void => void warnings.push(message);
@@ -35,7 +39,7 @@ export function brokerStarter(): (settings?: object, ingest?: object) => Promise
       stopDeadlineMs: 50,
       ...ingest,
     });
-    const broker = createEmbeddedBroker({ settings: parsed, sink, clock: systemClock, log });
+    const broker = createEmbeddedBroker({ settings: parsed, sink, clock: systemClock, log, ...parts });
     await broker.start();
     cleanUp.push(() => broker.stop());
     return {

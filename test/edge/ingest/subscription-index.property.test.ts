@@ -11,27 +11,31 @@ const topic = fc
   .array(fc.constantFrom("a", "b", ""), { minLength: 1, maxLength: 5 })
   .map((levels) => levels.join("/"));
 
-test("a topic is wanted exactly when a filter that is left matches it", () => {
+test("a topic is wanted by those of whom a filter is left that matches it, and by nobody else", () => {
   fc.assert(
     fc.property(
-      fc.array(fc.tuple(filter, fc.boolean()), { maxLength: 30 }),
+      fc.array(fc.tuple(filter, fc.boolean(), fc.constantFrom(undefined, "one", "two")), { maxLength: 30 }),
       fc.array(topic, { minLength: 1, maxLength: 10 }),
       (changes, topics) => {
         const index = new SubscriptionIndex();
-        const left: string[] = [];
-        for (const [filter, isRemoved] of changes) {
-          const at = left.indexOf(filter);
+        const left: { readonly filter: string; readonly clientId: string | undefined }[] = [];
+        for (const [filter, isRemoved, clientId] of changes) {
+          const at = left.findIndex((one) => one.filter === filter && one.clientId === clientId);
           if (isRemoved && at >= 0) {
             left.splice(at, 1);
-            index.remove(filter);
+            index.remove(filter, clientId);
           } else {
-            left.push(filter);
-            index.add(filter);
+            left.push({ filter, clientId });
+            index.add(filter, clientId);
           }
-          for (const topic of topics)
-            expect(index.wants(topic), `${topic} in ${left.join(" ")}`).toBe(
-              left.some((filter) => matchesTopic(levelsOf(filter), levelsOf(topic))),
+          for (const topic of topics) {
+            const matching = left.filter((one) => matchesTopic(levelsOf(one.filter), levelsOf(topic)));
+            const { isWanted, sessions } = index.find(topic);
+            expect(isWanted).toBe(matching.length > 0);
+            expect([...sessions].sort()).toEqual(
+              [...new Set(matching.flatMap(({ clientId }) => clientId ?? []))].sort(),
             );
+          }
         }
       },
     ),
@@ -43,9 +47,9 @@ test("filters that were never added, and absurdly deep ones, change nothing", ()
   index.remove("a/b");
   index.add("+/".repeat(50_000));
   index.remove("+/".repeat(50_000));
-  expect(index.wants("a/b")).toBe(false);
+  expect(index.find("a/b").isWanted).toBe(false);
   index.add("a/b");
   index.remove("a");
   index.remove("a/b/c");
-  expect(index.wants("a/b")).toBe(true);
+  expect(index.find("a/b").isWanted).toBe(true);
 });
