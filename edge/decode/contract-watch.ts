@@ -165,18 +165,20 @@ export class ContractWatch {
     this.#staleFromUs = Infinity;
     this.#bootId = bootId;
     this.#listeningSinceUs = listeningSinceUs;
+    const open: WatchedDevice[] = [];
     for (const state of devices) {
       const rules = this.#parts.rules.get(state.type);
       if (rules === undefined) continue;
       const device = WatchedDevice.restore(state, rules);
       this.#devices.set(`${state.type}/${state.name}`, device);
       this.#watched += device.weight;
-      if (device.breaker?.isOpen === true) this.#open.add(device);
+      if (device.breaker?.isOpen === true) open.push(device);
       for (const metric of device.metrics.values()) {
         if (metric.isStale) this.#staleCount += 1;
         this.#staleFromUs = Math.min(this.#staleFromUs, metric.staleFromUs(listeningSinceUs));
       }
     }
+    for (const device of open.sort((a, b) => a.opening.offset - b.opening.offset)) this.#open.add(device);
   }
 
   #device({ key, name, type }: Verdict["device"], message: Place): WatchedDevice | undefined {

@@ -11,6 +11,8 @@ export interface Place {
 
 const percent = (share: number): string => `${Math.round(share * 1_000) / 10} %`;
 
+const readings = (count: number): string => (count === 1 ? "1 reading was" : `${count} readings were`);
+
 export function breakerOpened(device: WatchedDevice, { offset, receivedAtUs }: Place): NewEvent {
   const { violations = 0, share = 0, windowReadings = 0, openAbove = 0 } = device.breaker ?? {};
   return {
@@ -28,7 +30,7 @@ export function breakerClosed(device: WatchedDevice, message: Place): NewEvent {
   const { violations = 0, share = 0, windowReadings = 0 } = device.breaker ?? {};
   return {
     ...closing(device, message),
-    detail: `${violations} of the last ${windowReadings} values of the ${device.type} "${device.name}" broke its contract: it is trusted again. ${device.opening.withheld} readings were withheld since ${isoTime(device.opening.atUs)}.`,
+    detail: `${violations} of the last ${windowReadings} values of the ${device.type} "${device.name}" broke its contract: it is trusted again. Since ${isoTime(device.opening.atUs)} ${readings(device.opening.withheld)} withheld.`,
     facts: { ...openFor(device, message), violations, windowReadings, share },
   };
 }
@@ -37,7 +39,7 @@ export function breakerClosed(device: WatchedDevice, message: Place): NewEvent {
 export function breakerForgotten(device: WatchedDevice, message: Place): NewEvent {
   return {
     ...closing(device, message),
-    detail: `The ${device.type} "${device.name}" is forgotten, because too many devices are watched; ${device.opening.withheld} readings were withheld since ${isoTime(device.opening.atUs)}.`,
+    detail: `The ${device.type} "${device.name}" is forgotten, because too many devices are watched. Since ${isoTime(device.opening.atUs)} ${readings(device.opening.withheld)} withheld.`,
     facts: { ...openFor(device, message), forgotten: true },
   };
 }
@@ -107,7 +109,7 @@ export function rateExceeded(
     metric,
     offsets: { from: message.offset, through: message.offset },
     count: excessCount,
-    detail: `"${metric}" of the ${device.type} "${device.name}" comes more often than ${rateMaxHz} times a second: ${excessCount} readings are stored, but kept from features and models${since}.`,
+    detail: `"${metric}" of the ${device.type} "${device.name}" comes faster than ${rateMaxHz} times a second: ${readings(excessCount)} stored, but kept from features and models${since}.`,
     facts: { rateMaxHz, readings: excessCount },
   };
 }

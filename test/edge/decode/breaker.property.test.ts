@@ -2,32 +2,7 @@ import type { BreakerSettings } from "@sluice/shared/contract/device-contract.ts
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { Breaker } from "../../../edge/decode/breaker.ts";
-
-/** The definition: looks at the last values, all of which it keeps. */
-class ModelBreaker {
-  readonly #settings: BreakerSettings;
-  readonly #all: boolean[] = [];
-  isOpen = false;
-
-  constructor(settings: BreakerSettings) {
-    this.#settings = settings;
-  }
-
-  judge(isViolation: boolean): "opened" | "closed" | undefined {
-    const { windowReadings, violationShareMax, closeShareMax = violationShareMax / 2 } = this.#settings;
-    this.#all.push(isViolation);
-    const share = this.#all.slice(-windowReadings).filter(Boolean).length / windowReadings;
-    if (!this.isOpen && share > violationShareMax) {
-      this.isOpen = true;
-      return "opened";
-    }
-    if (this.isOpen && share <= closeShareMax) {
-      this.isOpen = false;
-      return "closed";
-    }
-    return undefined;
-  }
-}
+import { ModelBreaker } from "./contract-models.ts";
 
 const settings = fc
   .record({

@@ -1,31 +1,9 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { MetricRate } from "../../../edge/decode/metric-rate.ts";
+import { ModelRate } from "./contract-models.ts";
 
 const NEVER = { newestUs: -Infinity, filledUntilUs: -Infinity };
-
-/**
- * The same limit said the other way: a bucket that leaks one microsecond a microsecond, into which each reading pours
- * an interval. Rates whose interval is whole, so that both count exactly.
- */
-class ModelRate {
-  readonly #intervalUs: number;
-  #levelUs = 0;
-  #atUs = -Infinity;
-
-  constructor(intervalUs: number) {
-    this.#intervalUs = intervalUs;
-  }
-
-  exceeds(atUs: number): boolean {
-    if (atUs < this.#atUs) return false;
-    this.#levelUs = Math.max(0, this.#levelUs - (atUs - this.#atUs));
-    this.#atUs = atUs;
-    if (this.#levelUs > Math.max(1_000_000 - this.#intervalUs, this.#intervalUs / 2)) return true;
-    this.#levelUs += this.#intervalUs;
-    return false;
-  }
-}
 
 const intervalUs = fc.constantFrom(1_000, 10_000, 100_000, 500_000, 1_000_000, 10_000_000);
 /** In units of the interval, so that every rate is met at its limit. */
