@@ -4,13 +4,14 @@ import { type Random, seededRandom } from "@sluice/shared/runtime/random.ts";
 import { backoffMs } from "@sluice/shared/runtime/retry.ts";
 import { connect, type IConnackPacket, type IPublishPacket, type MqttClient } from "mqtt";
 import { type Acknowledgement, checkGate, takeOverAcknowledgements } from "./acknowledgement-gate.ts";
-import { brokerAddress, clientOptions, subscriptions } from "./client-options.ts";
+import { brokerAddress, clientOptions, clientTls, subscriptions } from "./client-options.ts";
 import { HeldAcknowledgements } from "./held-acknowledgements.ts";
 import { Intake } from "./intake.ts";
 import { PacketGuard } from "./packet-guard.ts";
 import { SaidOnce } from "./said-once.ts";
 import type { ClientSettings } from "./settings.ts";
 import type { IngestStats, Source, SourceOptions } from "./source.ts";
+import { expiryProblem } from "./tls.ts";
 import { isReserved } from "./topic-rules.ts";
 
 /** Return codes of a SUBACK from here on are refusals (MQTT 3.1.1 §3.9.3, MQTT 5 §3.9.3). */
@@ -49,6 +50,7 @@ class BrokerClient implements Source {
   #problem: string | undefined = "not connected yet";
   #failures = 0;
   #connectedAtUs: number | undefined;
+  #expiresAtUs: number | undefined;
   #stopping = false;
   readonly #announcements = new Set<(error: Error) => void>();
 
@@ -64,7 +66,9 @@ class BrokerClient implements Source {
   async start(): Promise<void> {
     await checkGate();
     const { packetBytesMax } = this.#options.settings;
-    const client = connect(this.#settings.url, clientOptions(this.#settings, packetBytesMax));
+    const tls = clientTls(this.#settings);
+    this.#expiresAtUs = tls.expiresAtUs;
+    const client = connect(this.#settings.url, clientOptions(this.#settings, packetBytesMax, tls));
     this.#client = client;
     this.#acknowledge = takeOverAcknowledgements(client);
     client.handleMessage = (packet, next) => this.#handle(packet, next);
@@ -117,7 +121,15 @@ class BrokerClient implements Source {
   }
 
   stats(): IngestStats {
-    return this.#intake.stats(this.#client?.connected === true ? 1 : 0, this.#problem);
+    const expiry = expiryProblem(
+      "the gateway's own certificate (ingest.client.certFile)",
+      this.#expiresAtUs,
+      {
+        nowUs: this.#options.clock.nowUs(),
+        warningDays: this.#settings.expiryWarningDays,
+      },
+    );
+    return this.#intake.stats(this.#client?.connected === true ? 1 : 0, this.#problem ?? expiry);
   }
 
   #listen(client: MqttClient, firstOutcome: () => void): void {
@@ -175,6 +187,7 @@ class BrokerClient implements Source {
     this.#connectedAtUs = undefined;
     if (lasted > reconnectMaxMs * 1_000) this.#failures = 0;
     this.#problem ??= `${this.address}: the connection was lost`;
+    this.#rereadTls(client);
     if (this.#failures === 0)
       log.warn({ broker: this.address }, `no connection to the broker, trying again: ${this.#problem}`);
     client.options.reconnectPeriod = backoffMs(
@@ -182,6 +195,17 @@ class BrokerClient implements Source {
       ++this.#failures,
       this.#random,
     );
+  }
+
+  /** The next connection is made with the files as they are by then; those that cannot be used change nothing. */
+  #rereadTls(client: MqttClient): void {
+    try {
+      const { options, expiresAtUs } = clientTls(this.#settings);
+      Object.assign(client.options, options);
+      this.#expiresAtUs = expiresAtUs;
+    } catch (error) {
+      this.#problem = `${this.address}: ${describeError(error)}`;
+    }
   }
 
   #handle(packet: IPublishPacket, next: () => void): void {

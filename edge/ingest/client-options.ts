@@ -1,7 +1,6 @@
-import { readFileSync } from "node:fs";
-import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { IClientOptions, ISubscriptionMap } from "mqtt";
 import type { ClientSettings } from "./settings.ts";
+import { readTls } from "./tls.ts";
 
 const DEFAULT_PORTS: Readonly<Record<string, number>> = {
   "mqtt:": 1_883,
@@ -10,9 +9,37 @@ const DEFAULT_PORTS: Readonly<Record<string, number>> = {
   "wss:": 443,
 };
 
-/** What mqtt.js is told. Throws PipelineError "ingest.ca_unreadable". */
-export function clientOptions(settings: ClientSettings, packetBytesMax: number): IClientOptions {
-  const { username, password, caFile, protocolVersion } = settings;
+/** What the connection to the broker is made with, read anew for each connection so that new files are taken up. */
+export interface ClientTls {
+  readonly options: Pick<IClientOptions, "ca" | "cert" | "key" | "servername" | "rejectUnauthorized">;
+  /** When the certificate ends that the gateway shows; undefined without one. */
+  readonly expiresAtUs: number | undefined;
+}
+
+/** Throws PipelineError "ingest.tls_unreadable" or "ingest.tls_invalid". */
+export function clientTls({ caFile, certFile, keyFile, serverName }: ClientSettings): ClientTls {
+  const { options, expiresAtUs } = readTls("ingest.client", { caFile, certFile, keyFile });
+  const { ca, cert, key } = options;
+  return {
+    options: {
+      // A broker that cannot prove who it is gets neither password nor acknowledgement; there is no setting for it.
+      rejectUnauthorized: true,
+      ...(ca === undefined ? {} : { ca }),
+      ...(cert === undefined ? {} : { cert }),
+      ...(key === undefined ? {} : { key }),
+      ...(serverName === undefined ? {} : { servername: serverName }),
+    },
+    expiresAtUs,
+  };
+}
+
+/** What mqtt.js is told. */
+export function clientOptions(
+  settings: ClientSettings,
+  packetBytesMax: number,
+  tls: ClientTls,
+): IClientOptions {
+  const { username, password, protocolVersion } = settings;
   return {
     clientId: settings.clientId,
     clean: false,
@@ -25,7 +52,7 @@ export function clientOptions(settings: ClientSettings, packetBytesMax: number):
     resubscribe: false,
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
-    ...(caFile === undefined ? {} : { ca: readCa(caFile) }),
+    ...tls.options,
     ...(protocolVersion === 5
       ? {
           properties: {
@@ -52,15 +79,4 @@ export function subscriptions(settings: ClientSettings): ISubscriptionMap {
 export function brokerAddress(url: string): string {
   const { protocol, hostname, port } = new URL(url);
   return `${hostname}:${port === "" ? DEFAULT_PORTS[protocol] : port}`;
-}
-
-function readCa(file: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (cause) {
-    throw new PipelineError("ingest.ca_unreadable", `cannot read ingest.client.caFile ${file}`, {
-      cause,
-      hint: "Give the path of a PEM file that the gateway's user may read.",
-    });
-  }
 }

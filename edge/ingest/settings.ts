@@ -304,7 +304,7 @@ const clientSettingsSchema = z
       .string()
       .min(1)
       .optional()
-      .describe("The name that the broker's certificate must have; left out, the one in url."),
+      .describe("The name that the broker's certificate must have (mqtts only); left out, the one in url."),
     expiryWarningDays: whole("How many days before its end certFile's certificate is a problem.", 1, 365, 14),
     sessionExpiryS: whole(
       "How long the broker keeps the session while the gateway is away, in seconds (MQTT 5 only).",
@@ -347,7 +347,11 @@ const clientSettingsSchema = z
     ({ url, caFile, certFile, serverName }) =>
       /^(mqtts|wss):/.test(url) || (caFile ?? certFile ?? serverName) === undefined,
     { path: ["url"], error: "must be mqtts:// or wss:// where certificates are given: nothing is encrypted" },
-  );
+  )
+  .refine(({ url, serverName }) => serverName === undefined || url.startsWith("mqtts:"), {
+    path: ["serverName"],
+    error: "is for mqtts:// only: a WebSocket's certificate must have the name in url",
+  });
 
 /** Where messages come from: the broker inside the gateway, a broker that is already there, or both. */
 export const ingestSettingsSchema = z

@@ -1,6 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { createSecureContext, type SecureContextOptions, type TLSSocket } from "node:tls";
+import { createSecureContext, type TLSSocket } from "node:tls";
 import { parseIsoUs } from "@sluice/shared/runtime/clock.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 
@@ -14,7 +14,7 @@ export interface TlsFiles {
 
 /** What the files hold, tried out: the key belongs to the certificate. */
 export interface TlsMaterial {
-  readonly options: Pick<SecureContextOptions, "cert" | "key" | "ca" | "crl">;
+  readonly options: Readonly<Partial<Record<"cert" | "key" | "ca" | "crl", Buffer>>>;
   /** When our own certificate ends; undefined without one. */
   readonly expiresAtUs: number | undefined;
 }

@@ -243,7 +243,7 @@ test("a packet over the limit closes the connection and tells what to do", async
 test("a certificate file that cannot be read is refused with its name", async () => {
   const settings = { url: "mqtts://localhost:1", caFile: "missing.pem" };
   await expect(startClient("", settings)).rejects.toMatchObject({
-    code: "ingest.ca_unreadable",
+    code: "ingest.tls_unreadable",
     message: expect.stringContaining("missing.pem"),
   });
 });

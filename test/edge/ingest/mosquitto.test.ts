@@ -1,6 +1,4 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "@sluice/shared/runtime/clock.ts";
@@ -10,39 +8,24 @@ import { createBrokerClient } from "../../../edge/ingest/broker-client.ts";
 import { ingestSettingsSchema } from "../../../edge/ingest/settings.ts";
 import type { Source } from "../../../edge/ingest/source.ts";
 import { connectMqtt, OrderedSink } from "../../suites/source-harness.ts";
+import { isMosquittoInstalled, Mosquitto } from "./mosquitto-process.ts";
 
 // Goal: the client works with a broker that is not built on the same libraries. Method: mosquitto as a process, where
 // it is installed (Debian package mosquitto).
 
-const isInstalled = spawnSync("mosquitto", ["-h"]).error === undefined;
-if (!isInstalled)
+if (!isMosquittoInstalled)
   console.warn("SKIPPED: no mosquitto on this machine, so the client was tried with aedes alone");
 
 let dir = "";
-let broker: ChildProcess | undefined;
+let mosquitto: Mosquitto;
 let address = "";
 let sources: Source[] = [];
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const bound = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof bound === "object" && bound !== null ? bound.port : 0;
-}
-
 beforeAll(async () => {
-  if (!isInstalled) return;
+  if (!isMosquittoInstalled) return;
   dir = mkdtempSync(join(tmpdir(), "sluice-mosquitto-"));
-  const port = await freePort();
-  writeFileSync(
-    join(dir, "mosquitto.conf"),
-    `listener ${port} 127.0.0.1\nallow_anonymous true\nmax_inflight_messages 0\nmax_queued_messages 0\n`,
-  );
-  broker = spawn("mosquitto", ["-c", join(dir, "mosquitto.conf")], { stdio: "ignore" });
-  address = `127.0.0.1:${port}`;
-  const client = await connectMqtt(address);
-  await client.endAsync();
+  mosquitto = await Mosquitto.start(dir);
+  address = `127.0.0.1:${mosquitto.port}`;
 });
 
 afterEach(async () => {
@@ -51,10 +34,9 @@ afterEach(async () => {
 });
 
 afterAll(async () => {
-  const ended = new Promise((resolve) => broker?.once("exit", resolve) ?? resolve(undefined));
-  broker?.kill();
-  await ended;
-  if (dir !== "") rmSync(dir, { recursive: true });
+  if (!isMosquittoInstalled) return;
+  await mosquitto.end();
+  rmSync(dir, { recursive: true });
 });
 
 async function startSource(settings: object): Promise<{ source: Source; sink: OrderedSink }> {
@@ -77,7 +59,7 @@ async function publishAll(topic: string, count: number, qos: 1 | 2 = 1): Promise
   await device.endAsync();
 }
 
-describe.skipIf(!isInstalled)("with mosquitto", () => {
+describe.skipIf(!isMosquittoInstalled)("with mosquitto", () => {
   test.each([4, 5])(
     "messages are taken together and acknowledged after one commit (protocol %i)",
     async (version) => {
