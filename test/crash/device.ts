@@ -14,6 +14,8 @@ export interface DeviceOptions {
   readonly startMs: number;
   /** Most bytes of padding in a payload. */
   readonly paddingBytesMax?: number;
+  /** What reading n says besides. */
+  readonly metrics?: (n: number) => Readonly<Record<string, number>>;
   readonly keepAliveS?: number;
   /** Called at each acknowledgement. */
   readonly acknowledged?: () => void;
@@ -112,7 +114,7 @@ export class Device {
   }
 
   #publish(): void {
-    const { random, startMs, name, paddingBytesMax = 300 } = this.#options;
+    const { random, startMs, name, paddingBytesMax = 300, metrics } = this.#options;
     const n = this.#next++;
     do this.#packetId = (this.#packetId % PACKET_ID_MAX) + 1;
     while (this.#onItsWay.has(this.#packetId));
@@ -121,7 +123,7 @@ export class Device {
       n,
       packetId: this.#packetId,
       topic: `plant/${name}/telemetry`,
-      payload: JSON.stringify({ ts: startMs + n * 10, n, padding }),
+      payload: JSON.stringify({ ts: startMs + n * 10, n, padding, ...metrics?.(n) }),
       sent: false,
       received: false,
     };

@@ -60,6 +60,6 @@ for (const { scenario, trials } of results)
   for (const trial of trials)
     if (trial.failures.length > 0)
       console.error(
-        `FAILED: repeat it with --scenario "${scenario.name}" --trial ${trial.seed} --kills ${trial.kills}`,
+        `FAILED: repeat it with --scenario "${scenario.name}" --trial ${trial.seed} --kills ${trial.wanted}`,
       );
 process.exit(lines.some(({ verdict }) => verdict === "failed") ? 1 : 0);

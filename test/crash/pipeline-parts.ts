@@ -33,10 +33,10 @@ export function nthMessage(n: number, dup = false): IncomingMessage {
   };
 }
 
-const VIEW = viewOf([{ fn: "mean" }, { fn: "std" }, { fn: "deviation" }]);
+export const VIEW = viewOf([{ fn: "mean" }, { fn: "std" }, { fn: "deviation" }]);
 
 /** The worker's half of a gateway over a folder, without what talks to the lake. */
-export function openParts(dir: string, log: Log) {
+export function openParts(dir: string, log: Log, contracts: readonly object[] = []) {
   const state = StateStore.open({ dir, clock: fastClock, log });
   const messages = SegmentLog.open({
     dir: join(dir, "segments"),
@@ -55,6 +55,7 @@ export function openParts(dir: string, log: Log) {
         payload: { format: "json", metrics: { a: "a", b: "b", n: "n" } },
       },
     ],
+    contracts,
   });
   const pipeline = new Pipeline({
     log: messages,

@@ -104,8 +104,9 @@ function look(need: Need): string | undefined {
 }
 
 function line(result: TrialResult, { mustLose = false }: Scenario): string {
-  const { scenario, seed, kills, acknowledged, lost, duplicated, failures, dir } = result;
-  const numbers = `${kills} kills, ${acknowledged} acknowledged, ${lost} lost, ${duplicated} twice`;
+  const { scenario, seed, kills, acknowledged, lost, duplicated, points, failures, dir } = result;
+  const reached = points === undefined ? "" : ` (${points} at the point)`;
+  const numbers = `${kills} kills${reached}, ${acknowledged} acknowledged, ${lost} lost, ${duplicated} twice`;
   const verdict =
     failures.length > 0 ? `FAILED, see ${dir ?? ""}\n  ${failures.join("\n  ")}` : "as it must be";
   return `${scenario} (seed ${seed}): ${numbers}${mustLose ? ", where loss must show" : ""}: ${verdict}`;

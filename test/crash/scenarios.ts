@@ -6,6 +6,7 @@ import { EXISTING_BROKER } from "./scenarios/existing-broker.ts";
 import { MODEL_SWAP } from "./scenarios/model-swap.ts";
 import { FULL_DISK } from "./scenarios/full-disk.ts";
 import { LAKE_LINK } from "./scenarios/lake-link.ts";
+import { SHED } from "./scenarios/shed.ts";
 import { STOPPED } from "./scenarios/stopped.ts";
 import { KILL_POINTS } from "./scenarios/kill-points.ts";
 import { BROKEN_SYNCS, POWER_CUTS } from "./scenarios/power-cuts.ts";
@@ -17,6 +18,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...EXISTING_BROKER,
   ...KILL_POINTS,
   ...MODEL_SWAP,
+  ...SHED,
   ...LAKE_LINK,
   ...POWER_CUTS,
   ...DAMAGE,

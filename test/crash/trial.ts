@@ -11,6 +11,8 @@ import { Site, type SiteOptions, startMs } from "./site.ts";
 export interface TrialResult {
   readonly scenario: string;
   readonly seed: number;
+  /** How many kills were to be, and were. */
+  readonly wanted: number;
   readonly kills: number;
   /** Readings whose publish was acknowledged. */
   readonly acknowledged: number;
@@ -24,6 +26,8 @@ export interface TrialResult {
   readonly resent: number;
   /** From each kill to the next acknowledgement. */
   readonly recoverMs: readonly number[];
+  /** How many of the kills were at the point that was ordered; undefined where none was. */
+  readonly points: number | undefined;
   /** What must not be, in words. */
   readonly failures: readonly string[];
   /** Where it can be looked at; undefined where it is removed. */
@@ -40,6 +44,9 @@ export type TrialSite = SiteOptions & { readonly qos?: 1 | 2; readonly device?: 
 
 const DEVICES = 3;
 
+/** So many kill points cannot all be missed by chance. */
+const POINTS_TRIED_MIN = 5;
+
 /** A gateway that is killed again and again while devices publish, and the count at the end. */
 export class Trial {
   readonly random: Random;
@@ -52,6 +59,7 @@ export class Trial {
   readonly #recoverMs: number[] = [];
   #killedUs: number | undefined;
   #acknowledgements = 0;
+  #points: number | undefined;
   #site: Site | undefined;
   #gateway: Program | undefined;
 
@@ -120,17 +128,24 @@ export class Trial {
     return gateway.end === undefined;
   }
 
-  /** Kills it, if it is not dead already as was ordered. Notes a failure where it has ended by itself. */
+  /** Kills it, if it is not dead already as was ordered. Throws where it has ended by itself. */
   async kill(gateway: Program): Promise<void> {
     const { signal, code } = await gateway.kill();
-    if (signal !== "SIGKILL")
-      this.failures.push(`the gateway ended by itself with ${code ?? signal}: ${gateway.printed.stderr}`);
     this.noteKill();
+    if (signal === "SIGKILL") return;
+    throw new Error(`the gateway ended by itself with ${code ?? signal}: ${gateway.printed.stderr}`);
   }
 
   noteKill(): void {
     this.kills += 1;
     this.#killedUs = systemClock.monotonicUs();
+  }
+
+  /** How many kill points were reached; where none is, in many tries, the scenario shows nothing. */
+  notePoints(reached: number): void {
+    this.#points = reached;
+    if (reached === 0 && this.kills >= POINTS_TRIED_MIN)
+      this.failures.push(`none of ${this.kills} kill points was reached`);
   }
 
   /** To be called at each acknowledgement. */
@@ -187,6 +202,7 @@ export class Trial {
     return {
       scenario,
       seed,
+      wanted: this.wanted,
       kills: this.kills,
       acknowledged: this.acknowledged,
       found: this.acknowledged - lost,
@@ -195,6 +211,7 @@ export class Trial {
       duplicated,
       resent: this.devices.reduce((sum, { resent }) => sum + resent, 0),
       recoverMs: this.#recoverMs,
+      points: this.#points,
       failures: this.failures,
       dir: this.failures.length > 0 ? this.site.dir : undefined,
     };
@@ -204,8 +221,19 @@ export class Trial {
   broken(): TrialResult {
     const { scenario, seed } = this.#options;
     const counts = { found: 0, lost: 0, reportedLost: 0, duplicated: 0, resent: 0 };
-    const { kills, acknowledged, failures } = this;
-    return { scenario, seed, kills, acknowledged, ...counts, recoverMs: [], failures, dir: this.#site?.dir };
+    const { wanted, kills, acknowledged, failures } = this;
+    return {
+      scenario,
+      seed,
+      wanted,
+      kills,
+      acknowledged,
+      ...counts,
+      recoverMs: [],
+      points: this.#points,
+      failures,
+      dir: this.#site?.dir,
+    };
   }
 
   /** Ends what runs; the folder stays where something failed. */

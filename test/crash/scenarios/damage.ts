@@ -1,8 +1,9 @@
 import { readdirSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
-import { until } from "../programs.ts";
+import { GATEWAY, Program, until } from "../programs.ts";
 import type { Scenario } from "../scenario.ts";
 import type { Trial, TrialResult } from "../trial.ts";
+import { type Place, pointIn, SYNCS, WRITES } from "./kill-points.ts";
 
 /** Room for a few segments that are full, so that there is something to cut off. */
 const BACKLOG = 600;
@@ -47,7 +48,7 @@ async function cutLogs(trial: Trial): Promise<TrialResult> {
 }
 
 /** Messages that nothing was derived from yet are lost with their file: each of them must be reported. */
-async function truncateFiles(trial: Trial): Promise<TrialResult> {
+async function truncateFiles(trial: Trial, repair: (trial: Trial) => Promise<void>): Promise<TrialResult> {
   await trial.begin({ change: { buffer: { segmentBytesMax: 65_536 } } });
   while (trial.kills < trial.wanted) {
     const gateway = trial.start();
@@ -59,8 +60,27 @@ async function truncateFiles(trial: Trial): Promise<TrialResult> {
     trial.machine.heal();
     const files = segments(trial, ".db");
     cut(files[trial.random.int(Math.max(1, files.length - 1))], trial);
+    await repair(trial);
   }
   return trial.result(await trial.drain(), { damaged: true });
+}
+
+const REPAIRS: readonly Place[] = [
+  { pattern: "*/segments/*", operations: WRITES, among: 20 },
+  { pattern: "*/segments*", operations: SYNCS, among: 5 },
+  { pattern: "*/segments/*", operations: ["rename", "renamed", "unlink", "unlinked"], among: 2 },
+];
+
+/** Repairs what is damaged by the command of the product, killed inside, and then to its end. */
+async function repairTwice(trial: Trial): Promise<void> {
+  const command = ["buffer", "repair", "--config", trial.site.gatewayFile, "--replace"];
+  const killed = Program.node(GATEWAY, command, trial.machine.env({ kill: pointIn(REPAIRS, trial) }));
+  if ((await killed.ended).signal === "SIGKILL") trial.noteKill();
+  const whole = Program.node(GATEWAY, command);
+  const { code } = await whole.ended;
+  // 1 says that not everything could be saved, which is so.
+  if (code !== 0 && code !== 1)
+    trial.failures.push(`buffer repair ended with ${code}: ${whole.printed.stderr}`);
 }
 
 export const DAMAGE: readonly Scenario[] = [
@@ -78,6 +98,14 @@ export const DAMAGE: readonly Scenario[] = [
     needs: ["cc"],
     share: 3,
     trialKillsMax: 5,
-    run: truncateFiles,
+    run: (trial) => truncateFiles(trial, () => Promise.resolve()),
+  },
+  {
+    name: "inside a repair",
+    what: "The same, and `sluice-gateway buffer repair --replace` is killed at a write, a sync or a rename, and then run to its end.",
+    needs: ["cc"],
+    share: 3,
+    trialKillsMax: 8,
+    run: (trial) => truncateFiles(trial, repairTwice),
   },
 ];

@@ -19,7 +19,8 @@ const leftBytes = (disk: string): number => {
 };
 
 /** A gateway may end by itself where its disk is full or cannot be written to: whoever runs it starts it again. */
-const SAYS_WHY = /disk is full|disk_full|no right to write|unwritable|read-?only|EROFS|ENOSPC/i;
+const SAYS_WHY =
+  /disk is full|disk_full|no right to write|unwritable|read-?only|disk I\/O error|EROFS|ENOSPC/i;
 
 async function killOrEnded(trial: Trial, gateway: Program): Promise<void> {
   if (gateway.end !== undefined && gateway.end.signal === null && SAYS_WHY.test(gateway.printed.stderr))
