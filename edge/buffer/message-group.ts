@@ -17,8 +17,6 @@ const FIRST_BYTES = 65_536;
 const STRING_BYTES_MAX = 65_535;
 
 const encoder = new TextEncoder();
-/** MQTT 3.1.1 §1.5.3: a byte order mark is a character of the string, never stripped. */
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** The most bytes that a message takes in a group. */
 export const messageBytes = (message: IncomingMessage): number =>
@@ -106,6 +104,8 @@ export function decodeGroup(bytes: Uint8Array): IncomingMessage[] {
   const count = view.getUint32(4, true);
   if (count > (bytes.length - HEADER_BYTES) / RECORD_BYTES) throw damaged(`${count} messages do not fit`);
   const messages: IncomingMessage[] = [];
+  const client = new RepeatedText(bytes);
+  const topic = new RepeatedText(bytes);
   let at = HEADER_BYTES;
   for (let i = 0; i < count; i++) {
     if (at + RECORD_BYTES > bytes.length) throw damaged(`message ${i} is cut off`);
@@ -122,14 +122,43 @@ export function decodeGroup(bytes: Uint8Array): IncomingMessage[] {
       retain: (flags & 8) !== 0,
       packetId: view.getUint16(at + 2, true),
       receivedAtUs: view.getFloat64(at + 12, true),
-      client: decoder.decode(bytes.subarray(at + RECORD_BYTES, clientEnd)),
-      topic: decoder.decode(bytes.subarray(clientEnd, topicEnd)),
+      client: client.at(at + RECORD_BYTES, clientEnd),
+      topic: topic.at(clientEnd, topicEnd),
       payload: bytes.subarray(topicEnd, payloadEnd),
     });
     at = payloadEnd;
   }
   if (at !== bytes.length) throw damaged(`${bytes.length - at} bytes too many`);
   return messages;
+}
+
+/** Reads texts that are often the same as the one before: then it is not decoded again. */
+class RepeatedText {
+  readonly #bytes: Buffer;
+  #start = 0;
+  #end = 0;
+  #text = "";
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  at(start: number, end: number): string {
+    if (!this.#isSame(start, end)) {
+      // MQTT 3.1.1 §1.5.3: a byte order mark is a character of the string, and stays.
+      this.#text = this.#bytes.toString("utf8", start, end);
+      this.#start = start;
+      this.#end = end;
+    }
+    return this.#text;
+  }
+
+  #isSame(start: number, end: number): boolean {
+    if (end - start !== this.#end - this.#start) return false;
+    for (let i = start, j = this.#start; i < end; i++, j++)
+      if (this.#bytes[i] !== this.#bytes[j]) return false;
+    return true;
+  }
 }
 
 function tooLong(client: number, topic: number): PipelineError {

@@ -1,6 +1,6 @@
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { IncomingMessage, RawMessage } from "@sluice/shared/contract/message.ts";
+import type { GroupStamp, IncomingMessage, RawMessage } from "@sluice/shared/contract/message.ts";
 import { present } from "@sluice/shared/runtime/assert.ts";
 import type { Clock } from "@sluice/shared/runtime/clock.ts";
 import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
@@ -10,6 +10,7 @@ import { type Damage, DamageReport } from "./damage.ts";
 import { asideBytes } from "./file-space.ts";
 import { decodeGroup, GroupWriter } from "./message-group.ts";
 import { OffsetReserve } from "./offset-reserve.ts";
+import { RecentGroups } from "./recent-groups.ts";
 import { RedeliveryFilter } from "./redelivery-filter.ts";
 import { mendSegment, openSegment } from "./segment-opening.ts";
 import { type GroupRange, Segment, type StampedMessages, type StoredGroup } from "./segment.ts";
@@ -77,6 +78,7 @@ export class SegmentLog {
   #writtenBytes = 0;
   #asideBytes = 0;
   /** The group that was read last, decoded: sequential reading decodes each group once. */
+  readonly #recent = new RecentGroups();
   #read: (StampedMessages & { readonly first: number }) | undefined;
 
   private constructor(options: SegmentLogOptions) {
@@ -129,11 +131,9 @@ export class SegmentLog {
     const duplicates = messages.length - kept.length;
     if (kept.length > 0) {
       try {
-        this.#store({
-          first: fromOffset,
-          count: kept.length,
-          bytes: duplicates === 0 ? group : encode(kept),
-        });
+        const bytes = duplicates === 0 ? group : encode(kept);
+        const stamp = this.#store({ first: fromOffset, count: kept.length, bytes });
+        this.#recent.add({ first: fromOffset, messages: kept, stamp }, bytes.length);
       } catch (error) {
         this.#refused += messages.length;
         throw error;
@@ -161,7 +161,7 @@ export class SegmentLog {
     return kept;
   }
 
-  #store(group: StoredGroup): void {
+  #store(group: StoredGroup): GroupStamp {
     const { limits, bootId, clock, otherBytes } = this.#options;
     const used = this.diskBytes + this.#asideBytes + otherBytes();
     if (used + group.bytes.length > limits.diskBytesMax)
@@ -186,6 +186,7 @@ export class SegmentLog {
       this.#newest().append(group, stamp);
     }
     this.#writtenBytes += group.bytes.length;
+    return stamp;
   }
 
   /** Messages from `fromOffset` on, at most so many and about so many bytes; damaged groups are passed over. */
@@ -212,6 +213,8 @@ export class SegmentLog {
   #groupAt(offset: number): (StampedMessages & { readonly first: number }) | undefined {
     const last = this.#read;
     if (last !== undefined && offset >= last.first && offset < last.first + last.messages.length) return last;
+    const recent = this.#recent.take(offset);
+    if (recent !== undefined) return (this.#read = recent);
     for (const segment of this.#segments.slice(this.#segmentIndex(offset))) {
       this.#use(segment);
       for (let wanted = Math.max(offset, segment.firstOffset); wanted < segment.endOffset;) {
