@@ -35,7 +35,7 @@ if (unknown.length > 0 || !Number.isSafeInteger(seed) || !(packets >= targets.le
   process.exit(2);
 }
 
-const packetsPerTarget = Math.floor(packets / targets.length);
+const packetsPerTarget = Math.ceil(packets / targets.length);
 const place = new Int32Array(new SharedArrayBuffer(8));
 const results: FuzzResult[] = [];
 const failure = await new Promise<string | undefined>((resolve) => {
