@@ -26,5 +26,7 @@ for (const [number, name] of targets.entries()) {
   } catch (error) {
     tell({ failure: error instanceof Error ? error.message : String(error) });
     break;
+  } finally {
+    await target.close?.();
   }
 }

@@ -46,7 +46,6 @@ const seeds: readonly Uint8Array[] = [
   bytesOf(hello({ will }), publish({ qos: 2, messageId: 7 }), publish({ messageId: 8 }), {
     cmd: "pubrel",
     messageId: 7,
-    qos: 1,
   }),
   bytesOf(
     hello({ clean: false }),
@@ -127,6 +126,11 @@ async function startBroker(): Promise<Source> {
   return broker;
 }
 
+async function stopBroker(): Promise<void> {
+  await (await started)?.stop();
+  started = undefined;
+}
+
 const refusals = (broker: Source): number =>
   Object.values(broker.stats().refused).reduce((sum, count) => sum + count, 0);
 
@@ -148,5 +152,5 @@ async function converse(payload: Uint8Array, random: Random): Promise<Outcome> {
 /** What reads the bytes of MQTT clients. */
 export const mqttTargets: readonly FuzzTarget[] = [
   streamTarget,
-  { name: "MQTT connections", seeds, run: converse },
+  { name: "MQTT connections", seeds, run: converse, close: stopBroker },
 ];

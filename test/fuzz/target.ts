@@ -14,4 +14,6 @@ export interface FuzzTarget {
    * Throws on anything but a proper answer: an unexpected error, a result that is larger than the payload allows.
    */
   run(payload: Uint8Array, random: Random): Outcome | Promise<Outcome>;
+  /** Ends what the target has started. */
+  close?(): Promise<void>;
 }
