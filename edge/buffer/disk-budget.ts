@@ -45,15 +45,16 @@ export interface DiskUse {
 /** How long to wait before it is looked again for something to give up, after there was nothing. */
 const AGAIN_AFTER_US = 1_000_000;
 
-/** Free pages beyond this and beyond a half of what is in use are given back to the disk: others may want the room. */
+/** Free pages beyond this, and beyond half of those in use, are given back to the disk: others may want the room. */
 const FREE_BYTES_MAX = 16_777_216;
 const FREE_SHARE_MAX = 0.5;
 
 /** Share of the budget at which files are shrunk whatever it costs, so that no message is refused for free pages. */
 const SHRINK_SHARE = 0.95;
 
-/** Bytes that are given back at once: a few milliseconds of work. */
-const SHRINK_BYTES = 4_194_304;
+/** Bytes that are given back at once: a few milliseconds of work. Fewer than the least are not worth it. */
+const SHRINK_BYTES_MAX = 4_194_304;
+const SHRINK_BYTES_MIN = 524_288;
 
 /** The longest that a batch waits for its windows to close before it may be thinned out. */
 const SETTLE_US_MAX = 3_600_000_000;
@@ -86,7 +87,7 @@ export class DiskBudget {
     const { clock, policy } = this.#options;
     const { diskBytes, freeBytes } = this.use();
     const facts = { usedBytes: diskBytes - freeBytes, budgetBytes: policy.diskBytesMax };
-    if (this.#shrink(diskBytes, freeBytes)) return true;
+    if (this.#shrink(diskBytes)) return true;
     if (this.#actions.length === 0) {
       this.#exhausted &&= isAboveHigh(facts);
       if (!isAboveHigh(facts) || clock.monotonicUs() < this.#lookAgainAtUs) return false;
@@ -123,7 +124,7 @@ export class DiskBudget {
     const { policy, clock } = this.#options;
     const spareRawBytes = this.#spareRaw().bytes;
     this.#actions = [...planShedding({ ...facts, spareRawBytes, batches: this.#batches() }, policy)];
-    this.#lookAgainAtUs = clock.monotonicUs() + AGAIN_AFTER_US;
+    if (this.#actions.length === 0) this.#lookAgainAtUs = clock.monotonicUs() + AGAIN_AFTER_US;
     if (this.#actions.length === 0 && !this.#exhausted)
       this.#options.log.warn(
         { usedBytes: facts.usedBytes, budgetBytes: facts.budgetBytes },
@@ -181,11 +182,12 @@ export class DiskBudget {
   }
 
   /** Gives free pages back where there are many, or the disk is wanted for messages. */
-  #shrink(diskBytes: number, freeBytes: number): boolean {
+  #shrink(bufferBytes: number): boolean {
     const { state, policy } = this.#options;
+    const { diskBytes, freeBytes } = state.space();
     const isMuch = freeBytes > Math.max(FREE_BYTES_MAX, (diskBytes - freeBytes) * FREE_SHARE_MAX);
-    const isWanted = freeBytes > SHRINK_BYTES && diskBytes > policy.diskBytesMax * SHRINK_SHARE;
-    return (isMuch || isWanted) && state.releaseSpace(SHRINK_BYTES);
+    const isWanted = freeBytes > SHRINK_BYTES_MIN && bufferBytes > policy.diskBytesMax * SHRINK_SHARE;
+    return (isMuch || isWanted) && state.releaseSpace(SHRINK_BYTES_MAX);
   }
 
   /** Raw messages of which everything is on disk outside of the raw log, and in a checkpoint. */

@@ -1,10 +1,17 @@
-import { type ColumnTable } from "@sluice/shared/codec/columns.ts";
+import type { ColumnTable } from "@sluice/shared/codec/columns.ts";
 import { sha256Hex } from "@sluice/shared/codec/hash.ts";
 import { decodeLanding, encodeLandingTable } from "@sluice/shared/codec/landing.ts";
 import type { NewEvent } from "@sluice/shared/contract/event.ts";
 import { isNumbered, type Stream } from "@sluice/shared/contract/stream.ts";
 import type { OutboxBatch, RewrittenBatch } from "./outbox.ts";
-import { extentOf, type IsKept, keptVectors, pickRows, type RowChoice, thinnedReadings } from "./thin.ts";
+import {
+  extentOfOthers,
+  type IsKept,
+  keptVectors,
+  pickRows,
+  type RowChoice,
+  thinnedReadings,
+} from "./thin.ts";
 
 /** Device names that an event carries; of more it says how many there are. */
 const DEVICES_NAMED_MAX = 8;
@@ -35,7 +42,7 @@ export function shedBatch(batch: OutboxBatch, options: ShedOptions): ShedBatch {
   const how = step === 0 ? "dropped" : "thinned";
   return {
     batch: { ...batch, step, rows: kept.length, sha256: sha256Hex(body), body },
-    events: [tell(batch, { how, count, gone: pickRows(table, without(table.count, kept)), ...options })],
+    events: [tell(batch, { how, table, kept, ...options })],
     counters: { [`shed.${batch.stream}.${how}`]: count },
   };
 }
@@ -50,23 +57,20 @@ function rowsThatStay(
     : thinnedReadings(table, step === 0 ? 0 : step / stepBefore, isKept);
 }
 
-function without(count: number, kept: RowChoice): RowChoice {
-  const stays = new Set(kept);
-  return Array.from({ length: count }, (_, row) => row).filter((row) => !stays.has(row));
-}
-
 interface Gone {
   readonly how: "thinned" | "dropped";
-  readonly count: number;
-  readonly gone: ColumnTable;
+  readonly table: ColumnTable;
+  /** What is not among these is gone. */
+  readonly kept: RowChoice;
   readonly step: number;
   readonly atUs: number;
 }
 
-function tell(batch: OutboxBatch, { how, count, gone, step, atUs }: Gone): NewEvent {
-  const { stream, from, to, rows } = batch;
+function tell(batch: OutboxBatch, { how, table, kept, step, atUs }: Gone): NewEvent {
+  const { stream, from, to } = batch;
+  const count = table.count - kept.length;
   const timeColumn = stream === "features" ? "window_start" : "measured_at";
-  const { devices, fromUs, throughUs } = extentOf(gone, timeColumn);
+  const { devices, fromUs, throughUs } = extentOfOthers(table, kept, timeColumn);
   const left = step === 0 ? "only anomalous windows are left" : `one of ${step} of each series is left`;
   return {
     kind: `shed.${how}`,
@@ -74,13 +78,13 @@ function tell(batch: OutboxBatch, { how, count, gone, step, atUs }: Gone): NewEv
     device: devices.length === 1 ? devices[0] : undefined,
     offsets: isNumbered(stream) ? undefined : { from, through: to },
     count,
-    detail: `${count} of ${rows} ${stream} were given up because the disk budget was reached; ${left}`,
+    detail: `${count} of ${table.count} ${stream} were given up because the disk budget was reached; ${left}`,
     facts: {
       reason: "disk_budget",
       stream,
       from,
       through: to,
-      kept: rows - count,
+      kept: kept.length,
       step,
       devices: devices.slice(0, DEVICES_NAMED_MAX).join(", "),
       deviceCount: devices.length,

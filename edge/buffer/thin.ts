@@ -1,4 +1,4 @@
-import { type ColumnData, type ColumnTable, numberAt, stringColumn } from "@sluice/shared/codec/columns.ts";
+import { type ColumnData, type ColumnTable, numberAt } from "@sluice/shared/codec/columns.ts";
 
 /** Whether a reading of a device at an event time must stay. */
 export type IsKept = (device: string, atUs: number) => boolean;
@@ -47,13 +47,22 @@ export interface Extent {
   readonly throughUs: number;
 }
 
-/** The devices and the event times of a table: of readings, or of the windows of vectors. There must be a row. */
-export function extentOf(table: ColumnTable, timeColumn: "measured_at" | "window_start"): Extent {
+/** The devices and the event times of the rows that do not stay: of readings, or of the windows of vectors. */
+export function extentOfOthers(
+  table: ColumnTable,
+  kept: RowChoice,
+  timeColumn: "measured_at" | "window_start",
+): Extent {
   const device = stringsOf(table, "device");
   const devices = new Set<string>();
   let fromUs = Number.POSITIVE_INFINITY;
   let throughUs = Number.NEGATIVE_INFINITY;
+  let next = 0;
   for (let row = 0; row < table.count; row++) {
+    if (kept[next] === row) {
+      next++;
+      continue;
+    }
     devices.add(device(row));
     const atUs = numberAt(table.columns[timeColumn], row);
     fromUs = Math.min(fromUs, atUs);
@@ -71,14 +80,11 @@ export function pickRows({ columns }: ColumnTable, rows: RowChoice): ColumnTable
 function pickColumn(data: ColumnData, rows: RowChoice): ColumnData {
   switch (data.kind) {
     case "numbers":
-      return { kind: data.kind, values: Float64Array.from(rows, (row) => data.values[row] ?? NaN) };
+      return { kind: data.kind, values: pick(data.values, rows, new Float64Array(rows.length)) };
     case "booleans":
-      return { kind: data.kind, values: Uint8Array.from(rows, (row) => data.values[row] ?? 0) };
-    case "strings": // Made anew, so that names of which no row is left go too.
-      return stringColumn(
-        rows.map((row) => data.dictionary[data.indices[row] ?? -1]),
-        rows.length,
-      );
+      return { kind: data.kind, values: pick(data.values, rows, new Uint8Array(rows.length)) };
+    case "strings":
+      return pickStrings(data.dictionary, pick(data.indices, rows, new Int32Array(rows.length)));
     case "binaries":
       return { kind: data.kind, values: rows.map((row) => data.values[row] ?? new Uint8Array()) };
     case "numberLists":
@@ -86,6 +92,25 @@ function pickColumn(data: ColumnData, rows: RowChoice): ColumnData {
     case "stringLists":
       return { kind: data.kind, values: rows.map((row) => data.values[row] ?? []) };
   }
+}
+
+function pick<T extends Float64Array | Int32Array | Uint8Array>(values: T, rows: RowChoice, target: T): T {
+  for (let i = 0; i < rows.length; i++) target[i] = values[rows[i] ?? 0] ?? 0;
+  return target;
+}
+
+/** The dictionary is made anew, so that names of which no row is left go too. */
+function pickStrings(dictionary: readonly string[], indices: Int32Array): ColumnData {
+  const places = new Map<number, number>();
+  const names: string[] = [];
+  for (let i = 0; i < indices.length; i++) {
+    const before = indices[i] ?? -1;
+    if (before < 0) continue;
+    let place = places.get(before);
+    if (place === undefined) places.set(before, (place = names.push(dictionary[before] ?? "") - 1));
+    indices[i] = place;
+  }
+  return { kind: "strings", dictionary: names, indices };
 }
 
 function stringsOf({ columns }: ColumnTable, name: string): (row: number) => string {
