@@ -121,6 +121,7 @@ class EmbeddedBroker implements Source {
         unsettledMessagesMax: UNSETTLED_MESSAGES_MAX,
         unsettledBytesMax: UNSETTLED_BYTES_MAX,
         stallMs: this.#settings.subscriberStallMs,
+        rate: this.#settings,
       },
       packets: new PublishPackets(),
       subscriptions,

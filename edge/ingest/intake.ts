@@ -18,6 +18,8 @@ export type Refusal =
   | "sink.refused"
   | "will.stopping"
   | "publish.stopping"
+  /** Not refused: read later, because its client is over its rate. */
+  | "publish.paused"
   | "subscriber.stalled"
   | "subscriber.queue_full"
   | "retain.limit"

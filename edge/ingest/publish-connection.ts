@@ -6,6 +6,7 @@ import type { AcknowledgementBatch } from "./acknowledgement-batch.ts";
 import { BrokerLink } from "./broker-link.ts";
 import type { Intake, Refusal } from "./intake.ts";
 import { PacketReader } from "./packet-reader.ts";
+import { PublishRate, type PublishRateLimits } from "./rate-limit.ts";
 import type { PublishPackets } from "./publish-packet.ts";
 import type { SubscriptionIndex } from "./subscription-index.ts";
 import { UnsettledPublishes } from "./unsettled-publishes.ts";
@@ -20,6 +21,7 @@ export interface PublishLimits {
   readonly unsettledBytesMax: number;
   /** How long a client may leave acknowledgements unread. */
   readonly stallMs: number;
+  readonly rate: PublishRateLimits;
 }
 
 /** What all connections share. */
@@ -70,6 +72,9 @@ export class PublishConnection {
   #isBrokerFull = false;
   #isRoomAwaited = false;
   #areAcknowledgementsUnread = false;
+  readonly #rate: PublishRate | undefined;
+  /** Set while publishes wait because the client is over its rate. */
+  #slowing: AbortController | undefined;
   #keepAliveMs = 0;
   #silentMs = 0;
   #stalledMs = 0;
@@ -80,6 +85,8 @@ export class PublishConnection {
     this.#socket = socket;
     this.#path = path;
     this.#reader = new PacketReader(path.limits.packetBytesMax);
+    const rate = new PublishRate(path.limits.rate, path.clock.monotonicUs());
+    this.#rate = rate.isLimited ? rate : undefined;
     this.link = new BrokerLink(socket, {
       hungry: () => {
         this.#isBrokerFull = false;
@@ -87,6 +94,7 @@ export class PublishConnection {
       },
       closed: () => {
         this.#state = "closed";
+        this.#slowing?.abort();
       },
     });
     socket.on("data", (chunk: Buffer) => {
@@ -213,7 +221,11 @@ export class PublishConnection {
     const qos = (first >> 1) & 3;
     if (isPublish && qos < 2) return this.#takePublish(first, qos === 0 ? 0 : 1);
     if (this.#isBrokerFull) return false;
-    if (isPublish) this.#exactlyOnce++;
+    if (isPublish && this.#slowing !== undefined) return false;
+    if (isPublish) {
+      this.#exactlyOnce++;
+      this.#spend();
+    }
     this.#forward();
     return true;
   }
@@ -239,6 +251,7 @@ export class PublishConnection {
 
   #takePublish(first: number, qos: 0 | 1): boolean {
     if (this.#exactlyOnce > 0 || this.#areAcknowledgementsUnread || this.#isOverLimit()) return false;
+    if (this.#slowing !== undefined) return false;
     const { packets, intake } = this.#path;
     const { bytes, start, end } = this.#reader;
     const fault = packets.read(bytes, this.#reader, qos);
@@ -257,8 +270,24 @@ export class PublishConnection {
       this.#awaitRoom();
       return false;
     }
+    if (this.#rate !== undefined) this.#spend();
     this.#put(first, qos);
     return true;
+  }
+
+  /** Counts a publish; over the rate, publishes wait in the socket until what has come is paid for. */
+  #spend(): void {
+    const { start, end } = this.#reader;
+    const pauseMs = this.#rate?.spend(1, end - start, this.#path.clock.monotonicUs()) ?? 0;
+    if (pauseMs > 0) void this.#slowDown(pauseMs);
+  }
+
+  async #slowDown(pauseMs: number): Promise<void> {
+    this.#path.intake.refuse("publish.paused");
+    this.#slowing = new AbortController();
+    await this.#path.clock.sleep(pauseMs, this.#slowing.signal);
+    this.#slowing = undefined;
+    this.#take();
   }
 
   #isOverLimit(): boolean {

@@ -104,7 +104,7 @@ const clientLimits = {
     .min(1_024)
     .max(1_000_000_000)
     .optional()
-    .describe("Most payload bytes of one client in a second; reading from it pauses. Left out, any."),
+    .describe("Most bytes of publishes of one client in a second; reading from it pauses. Left out, any."),
 };
 
 /** The broker inside the gateway: devices connect to it. */

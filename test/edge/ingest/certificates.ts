@@ -1,6 +1,8 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+
+export const isOpensslInstalled = spawnSync("openssl", ["version"]).error === undefined;
 
 /** A certificate and its key, as files and as text would be read from them. */
 export interface CertificateFiles {
