@@ -84,7 +84,7 @@ export class Device {
     // What is stored in the same unit is the same series, whatever it was sent in.
     const slot = known?.series.unit === unit && known !== undefined ? known : this.#slot(rule);
     const unlisted = rule.isUnlisted
-      ? { key: `${this.type}/${metric}`, deviceType: this.type, metric }
+      ? { key: `${this.type}/${metric}`, deviceType: this.type, metric, knownIn: -1 }
       : undefined;
     return { accepted: { slot, rule }, refusal: undefined, unlisted };
   }
@@ -97,7 +97,7 @@ export class Device {
 
   #slot(rule: ValueRule): SeriesSlot {
     const series = { device: this.name, deviceType: this.type, metric: rule.metric, unit: rule.unit };
-    return { series, block: -1, place: -1 };
+    return { series, block: -1, place: -1, seen: undefined };
   }
 }
 

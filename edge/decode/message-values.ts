@@ -157,7 +157,8 @@ export class MessageValues implements ValueSink {
     if (this.#already?.has(series.device, series.metric, this.#measuredAtUs ?? this.#receivedAtUs) === true)
       return;
     this.#columns.add(accepted.slot, index, this.#measuredAtUs, stored);
-    this.#judge(index, metric, { isRefused: false, unlisted });
+    const isNew = unlisted !== undefined && !this.#verdicts.isKnown(unlisted);
+    this.#judge(index, metric, { isRefused: false, unlisted: isNew ? unlisted : undefined });
   }
 
   /** A value that came with a record that is refused as a whole: a violation like each of its values. */

@@ -9,12 +9,16 @@ export interface UnlistedMetric {
   readonly key: string;
   readonly deviceType: string;
   readonly metric: string;
+  /** The generation in which it was last found to be remembered. */
+  knownIn: number;
 }
 
 /** Remembers which metrics were accepted though no contract lists them, so that each is told once in an epoch. */
 export class NewMetrics {
   readonly #known = new Set<string>();
   readonly #tell: (event: NewEvent) => void;
+  /** Changes with each restore, so that nobody takes a metric for known that was known before. */
+  #generation = 0;
   #told = 0;
   #untold = 0;
 
@@ -22,9 +26,17 @@ export class NewMetrics {
     this.#tell = tell;
   }
 
+  /** Whether the metric need not be noticed any more. */
+  isKnown({ knownIn }: UnlistedMetric): boolean {
+    return knownIn === this.#generation;
+  }
+
   /** Takes note of a reading of an unlisted metric. */
   notice(unlisted: UnlistedMetric, device: string, { offset, receivedAtUs }: Place): void {
-    if (this.#known.has(unlisted.key)) return;
+    if (this.#known.has(unlisted.key)) {
+      unlisted.knownIn = this.#generation;
+      return;
+    }
     if (this.#known.size >= NEW_METRICS_MAX) {
       this.#untold += 1;
       return;
@@ -58,6 +70,7 @@ export class NewMetrics {
 
   restore(known: readonly string[]): void {
     this.#known.clear();
+    this.#generation += 1;
     for (const key of known) this.#known.add(key);
   }
 }

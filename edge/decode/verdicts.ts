@@ -64,8 +64,13 @@ export class Verdicts {
     this.#watch.clockStepped(stepUs);
   }
 
+  /** Whether a metric that no contract lists has been told already. */
+  isKnown(unlisted: UnlistedMetric): boolean {
+    return this.#newMetrics.isKnown(unlisted);
+  }
+
   add(found: Found): void {
-    if (found.device.isWatched || found.unlisted !== undefined) this.#found.push(found);
+    this.#found.push(found);
   }
 
   /** Names the metric of what was added last. */
@@ -77,7 +82,7 @@ export class Verdicts {
   /** Forgets what was found in the message at hand; what is wrong with it is one violation, where its device is known. */
   abandon(device: JudgedDevice | undefined): void {
     this.#found = [];
-    if (device !== undefined)
+    if (device?.isWatched === true)
       this.add({ device, metric: undefined, index: 0, isRefused: true, unlisted: undefined });
   }
 
