@@ -60,7 +60,7 @@ const seeds: readonly Uint8Array[] = [
     hello({ username: "u", password: Buffer.from("p") }),
     ...Array.from({ length: 20 }, () => publish()),
   ),
-  generate(hello({ protocolVersion: 5 }) as Packet),
+  generate(hello({ protocolVersion: 5 })),
 ];
 
 /** Chunks as a network may cut them: mostly one, now and then single bytes. */
