@@ -16,6 +16,8 @@ export type Verdict = "new" | "duplicate" | "conflict";
 /** What is remembered of one series: the generation that it was used in last, and the one before that. */
 export interface SeenSeries {
   generation: number;
+  /** The largest time in either. */
+  newestUs: number;
   newer: SeenRun;
   older: SeenRun;
 }
@@ -66,9 +68,8 @@ export class SeenReadings {
   judge(slot: SeenSlot, measuredAtUs: number, value: number): Verdict {
     if (this.#windowMessages === 0) return "new";
     const series = slot.seen?.generation === this.#generation ? slot.seen : this.#find(slot);
-    const { newer, older } = series;
-    if (measuredAtUs > newer.newestUs && measuredAtUs > older.newestUs) {
-      this.#remember(newer, measuredAtUs, value);
+    if (measuredAtUs > series.newestUs) {
+      this.#remember(series, measuredAtUs, value);
       return "new";
     }
     const verdict = this.#compare(series, measuredAtUs, value);
@@ -84,23 +85,25 @@ export class SeenReadings {
     return counts;
   }
 
-  #compare({ newer, older }: SeenSeries, measuredAtUs: number, value: number): Verdict {
-    const now = newer.find(measuredAtUs, value);
+  #compare(series: SeenSeries, measuredAtUs: number, value: number): Verdict {
+    const now = series.newer.find(measuredAtUs, value);
     if (now === "same") return "duplicate";
-    this.#remember(newer, measuredAtUs, value);
-    const before = older.find(measuredAtUs, value);
+    this.#remember(series, measuredAtUs, value);
+    const before = series.older.find(measuredAtUs, value);
     if (before === "same") return "duplicate";
     return now === "other" || before === "other" ? "conflict" : "new";
   }
 
-  #remember(run: SeenRun, measuredAtUs: number, value: number): void {
-    const cost = run.count === 0 ? SERIES_COST_READINGS : 1;
+  #remember(series: SeenSeries, measuredAtUs: number, value: number): void {
+    const { newer } = series;
+    const cost = newer.count === 0 ? SERIES_COST_READINGS : 1;
     if (this.#left < cost) {
       this.#counts.unremembered += 1;
       return;
     }
     this.#left -= cost;
-    run.add(measuredAtUs, value);
+    newer.add(measuredAtUs, value);
+    series.newestUs = Math.max(series.newestUs, measuredAtUs);
   }
 
   /** The series as it is in this generation. */
@@ -109,7 +112,12 @@ export class SeenReadings {
     const key = `${deviceType}\n${device}\n${metric}`; // Names hold no control characters.
     let series = this.#series.get(key);
     if (series === undefined) {
-      series = { generation: this.#generation, newer: new SeenRun(), older: new SeenRun() };
+      series = {
+        generation: this.#generation,
+        newestUs: -Infinity,
+        newer: new SeenRun(),
+        older: new SeenRun(),
+      };
       this.#series.set(key, series);
     }
     slot.seen = series;
@@ -117,6 +125,7 @@ export class SeenReadings {
     if (series.generation < this.#generation - 1) series.newer.clear();
     [series.newer, series.older] = [series.older, series.newer];
     series.newer.clear();
+    series.newestUs = series.older.newestUs;
     series.generation = this.#generation;
     return series;
   }

@@ -19,9 +19,9 @@ export type Sighting = "same" | "other" | "none";
  * device sends cannot make it slow. Values are compared by their bits: 0 and -0 are two.
  */
 export class SeenRun {
-  /** The times in the first half, by time, then value, up to `#sorted`; behind that the gathered ones as they came. */
+  /** Time and value in turn, sorted by both up to `#sorted`; behind that the gathered ones as they came. */
   #data = EMPTY;
-  /** How many readings there is room for: where the values begin. */
+  /** How many readings there is room for. */
   #capacity = 0;
   #sorted = 0;
   #count = 0;
@@ -71,16 +71,16 @@ export class SeenRun {
   }
 
   #put(at: number, timeUs: number, value: number): void {
-    this.#data[at] = timeUs;
-    this.#data[this.#capacity + at] = value;
+    this.#data[2 * at] = timeUs;
+    this.#data[2 * at + 1] = value;
   }
 
   #timeAt(at: number): number {
-    return this.#data[at] ?? NaN;
+    return this.#data[2 * at] ?? NaN;
   }
 
   #valueAt(at: number): number {
-    return this.#data[this.#capacity + at] ?? NaN;
+    return this.#data[2 * at + 1] ?? NaN;
   }
 
   /** The place of the first sorted reading that is not before (time, value). */
@@ -106,8 +106,7 @@ export class SeenRun {
     for (const { timeUs, value } of gathered.toReversed()) {
       const place = this.#place(timeUs, value);
       const moved = from - place;
-      for (const half of [0, this.#capacity])
-        this.#data.copyWithin(half + to - moved, half + place, half + from);
+      this.#data.copyWithin(2 * (to - moved), 2 * place, 2 * from);
       to -= moved + 1;
       from = place;
       this.#sorted = place; // What lies behind it is in its last place already.
@@ -119,8 +118,7 @@ export class SeenRun {
   #grow(): void {
     const capacity = Math.max(CAPACITY_MIN, this.#capacity * 2);
     const data = new Float64Array(2 * capacity);
-    data.set(this.#data.subarray(0, this.#count));
-    data.set(this.#data.subarray(this.#capacity), capacity);
+    data.set(this.#data);
     this.#data = data;
     this.#capacity = capacity;
   }
