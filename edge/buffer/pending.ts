@@ -42,6 +42,7 @@ interface PendingRow {
   readonly from_offset: number;
   readonly to_offset: number;
   readonly rows: number;
+  readonly at_us: number;
   readonly chunk: Buffer;
 }
 
@@ -74,7 +75,7 @@ export class Pending {
   /** Writes rows inside of a transaction; the amounts follow by `remember`, when it is durable. */
   write(appended: readonly AppendedRows[], atUs: number): void {
     for (const { stream, from, to, rows, chunk } of appended) {
-      const place = pendingPlace({ stream, from_offset: from, to_offset: to, rows });
+      const place = pendingPlace({ stream, from_offset: from, to_offset: to, rows, at_us: atUs });
       this.#insert.run(stream, from, to, rows, atUs, this.#bodies.seal(place, chunk));
     }
   }
@@ -129,4 +130,5 @@ export const pendingPlace = (row: {
   readonly from_offset: number;
   readonly to_offset: number;
   readonly rows: number;
-}): string => `pending ${row.stream} ${row.from_offset} ${row.to_offset} ${row.rows}`;
+  readonly at_us: number;
+}): string => `pending ${row.stream} ${row.from_offset} ${row.to_offset} ${row.rows} ${row.at_us}`;

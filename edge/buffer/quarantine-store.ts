@@ -52,7 +52,7 @@ export interface KeepOptions {
 
 const FILE = "quarantine.db";
 
-const SCHEMA = `
+export const QUARANTINE_SCHEMA = `
   CREATE TABLE IF NOT EXISTS message (
     id INTEGER PRIMARY KEY AUTOINCREMENT, epoch TEXT NOT NULL, offset INTEGER NOT NULL,
     received_at_us INTEGER NOT NULL, body BLOB NOT NULL, release TEXT, UNIQUE (epoch, offset));
@@ -72,7 +72,7 @@ export class QuarantineStore {
   private constructor(file: SqliteFile, bodies: Bodies) {
     this.#file = file;
     this.#bodies = bodies;
-    file.exec(SCHEMA);
+    file.exec(QUARANTINE_SCHEMA);
     this.#bytes = Number(file.prepare("SELECT coalesce(sum(length(body)), 0) FROM message").pluck().get());
   }
 

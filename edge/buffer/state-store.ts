@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { encodeChunk } from "@sluice/shared/codec/row-chunk.ts";
 import type { NewEvent } from "@sluice/shared/contract/event.ts";
-import { isNumbered, type NumberedStream, type Stream } from "@sluice/shared/contract/stream.ts";
+import { isNumbered, type NumberedStream, type Stream, STREAMS } from "@sluice/shared/contract/stream.ts";
 import { assert, present } from "@sluice/shared/runtime/assert.ts";
 import type { Clock } from "@sluice/shared/runtime/clock.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
@@ -11,6 +11,7 @@ import { Bodies } from "./body.ts";
 import { openChecked, openOrReplace } from "./checked-file.ts";
 import { COUNTER_SCHEMA, Counters } from "./counters.ts";
 import { MARK_SCHEMA, Marks } from "./marks.ts";
+import { type Derived, DerivedAmounts } from "./derived-amounts.ts";
 import { asideBytes, diskBytesOf, type FileSpace, letShrink, shrink, spaceOf } from "./file-space.ts";
 import { KEPT_WINDOW_SCHEMA, type KeptWindow, KeptWindows } from "./kept-windows.ts";
 import {
@@ -56,7 +57,7 @@ export interface Step {
 /** The streams whose rows carry message offsets: with them in the lake, all that a message said is there. */
 const MESSAGE_STREAMS = ["readings", "labels", "quarantine"] as const;
 
-const SCHEMA = `
+export const STATE_SCHEMA = `
   ${MARK_SCHEMA};
   ${COUNTER_SCHEMA};
   CREATE TABLE IF NOT EXISTS checkpoint (only INTEGER PRIMARY KEY CHECK (only = 1), through INTEGER NOT NULL, body BLOB NOT NULL);
@@ -88,6 +89,7 @@ export class StateStore {
   readonly #pending: Pending;
   readonly #outbox: Outbox;
   readonly #kept: KeptWindows;
+  readonly #amounts = new DerivedAmounts();
   readonly #lakeFile: SqliteFile;
   readonly #lakeMarks: Marks;
   #decodedThrough: number;
@@ -132,7 +134,7 @@ export class StateStore {
         const file = openChecked(path);
         try {
           letShrink(file);
-          file.exec(SCHEMA);
+          file.exec(STATE_SCHEMA);
           return new StateStore(options, file, lakeFile);
         } catch (cause) {
           file.close();
@@ -183,6 +185,7 @@ export class StateStore {
     return (): void => {
       this.#counters.remember(counted);
       this.#pending.remember(rows, atUs);
+      this.#amounts.appended(rows);
     };
   }
 
@@ -247,6 +250,7 @@ export class StateStore {
       this.#marks.set(`sealed.${batch.stream}`, batch.to);
     });
     this.#pending.recount(batch.stream);
+    this.#amounts.sealed(batch);
   }
 
   /** Batches that the lake does not have yet, oldest first. */
@@ -336,6 +340,23 @@ export class StateStore {
   /** What waits in the outbox. */
   outbox(): { readonly batches: number; readonly bytes: number } {
     return this.#outbox.totals();
+  }
+
+  /** Batches of readings that may still be thinned out, by how far they are. */
+  thinnable(): readonly { readonly step: number; readonly bytes: number }[] {
+    return this.#outbox.untriedReadings();
+  }
+
+  /** What was derived since the start, and what a row of it weighs. */
+  derived(): Derived {
+    const rowsOf = (stream: Stream): number => this.pending(stream).rows;
+    const other = STREAMS.reduce((sum, stream) => sum + rowsOf(stream), 0) - rowsOf("readings");
+    return this.#amounts.amounts({ readings: rowsOf("readings"), other });
+  }
+
+  /** Bytes of rows and batches that were written since the start. */
+  get writtenBytes(): number {
+    return this.#amounts.writtenBytes;
   }
 
   diskBytes(): number {

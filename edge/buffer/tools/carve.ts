@@ -50,7 +50,7 @@ function* payloads(
 ): Generator<Buffer> {
   const cell = { page, at, bytes, isTable: true };
   // A chain that goes round in a circle ends with the payload's length.
-  const chained = readPayload(image, { ...cell, next: (number) => image.page(number) });
+  const chained = readPayload(image, { ...cell, next: (number) => image.anyPage(number) });
   if (chained !== undefined) yield chained;
   const local = localBytes(bytes, image.pageBytes, true);
   if (local === bytes || at + local + 4 > page.length) return;
@@ -60,7 +60,7 @@ function* payloads(
   const ordered = readPayload(image, {
     ...cell,
     next: () => {
-      const next = image.page(number);
+      const next = image.anyPage(number);
       if (next === undefined) return undefined;
       const copy = Buffer.from(next);
       copy.writeUInt32BE(number === last ? 0 : number + 1, 0);

@@ -112,15 +112,16 @@ export function exportReadings(
 const NAMES = LANDING_COLUMNS.readings.map(({ name }) => name);
 
 function readingsOf({ table, values }: StateRow, bodies: Bodies): ColumnTable | undefined {
-  const [, stream, from, to, rows, key, sha256OrChunk, body] = values;
+  const [, stream, from, to, rows, sixth, seventh, body] = values;
   if (stream !== "readings") return undefined;
   const range = { from: Number(from), to: Number(to), rows: Number(rows) };
-  if (table === "pending" && sha256OrChunk instanceof Uint8Array) {
-    const place = pendingPlace({ stream, from_offset: range.from, to_offset: range.to, rows: range.rows });
-    return landingColumns("readings", [decodeChunk("readings", bodies.open(place, sha256OrChunk))]);
+  if (table === "pending" && seventh instanceof Uint8Array) {
+    const place = { stream, from_offset: range.from, to_offset: range.to, rows: range.rows };
+    const chunk = bodies.open(pendingPlace({ ...place, at_us: Number(sixth) }), seventh);
+    return landingColumns("readings", [decodeChunk("readings", chunk)]);
   }
   if (table !== "outbox" || !(body instanceof Uint8Array)) return undefined;
-  const place = outboxPlace({ stream, ...range, key: String(key), sha256: String(sha256OrChunk) });
+  const place = outboxPlace({ stream, ...range, key: String(sixth), sha256: String(seventh) });
   return decodeLanding("readings", bodies.open(place, body));
 }
 

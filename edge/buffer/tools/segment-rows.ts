@@ -1,5 +1,6 @@
 import { type GroupRow, groupChecksum } from "../segment.ts";
 import { carve } from "./carve.ts";
+import { expectedSchema } from "./schemas.ts";
 import { SqliteImage } from "./sqlite-image.ts";
 import type { SqlValue } from "./sqlite-record.ts";
 import { SqliteTrees } from "./sqlite-tree.ts";
@@ -50,7 +51,7 @@ function readOnce(image: SqliteImage, visit: (row: GroupRow) => void): Problems 
   const { report } = problems;
   for (const problem of image.problems) report(problem);
   const trees = new SqliteTrees(image, report);
-  const root = trees.roots().get("message_group");
+  const root = trees.roots(expectedSchema(image.path)).get("message_group");
   if (root === undefined) report("it has no table of groups");
   else
     for (const { rowid, values } of trees.rows(root)) {

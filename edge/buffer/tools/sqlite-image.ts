@@ -1,9 +1,6 @@
 import { closeSync, existsSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { holdSnapshot, sqliteError } from "../sqlite-file.ts";
-import { readWalFrames, type WalFrames } from "./sqlite-wal.ts";
-
-/** The page size that our files are made with; assumed where a header cannot be read. */
-const PAGE_BYTES = 4_096;
+import { PAGE_BYTES, readWalFrames, type WalFrames } from "./sqlite-wal.ts";
 
 /** How much is read at once: pages are mostly asked for in order. */
 const WINDOW_BYTES = 262_144;
@@ -33,6 +30,8 @@ export class SqliteImage {
   readonly path: string;
   readonly pageBytes: number;
   readonly pageCount: number;
+  /** No page has a higher number, in whatever state. */
+  readonly pageCountMax: number;
   /** What is wrong with the header or the write-ahead log. */
   readonly problems: readonly string[];
   /** Whether commits may be missing because the write-ahead log is not whole. */
@@ -66,9 +65,12 @@ export class SqliteImage {
     // The newest header counts; a file that was never folded together has it in the log alone.
     const first = this.page(1) ?? header;
     problems.push(...headerProblems(first));
+    if (first.length >= 100 && first.readUInt16BE(16) !== this.pageBytes)
+      problems.push(`the header's page size is ${first.readUInt16BE(16)}`);
     const filePages = Math.floor(this.#size / this.pageBytes);
     const headerPages = first.length < 100 ? 0 : first.readUInt32BE(28);
     this.pageCount = this.#wal?.pageCount ?? filePages;
+    this.pageCountMax = Math.max(this.pageCount, filePages + (this.#wal?.frames ?? 0));
     if (this.#wal?.pageCount === undefined && headerPages * this.pageBytes !== this.#size)
       problems.push(
         `the header says ${headerPages} pages of ${this.pageBytes}, the file has ${this.#size} bytes`,
@@ -82,6 +84,11 @@ export class SqliteImage {
     if (logged !== undefined) return logged;
     const bytes = this.#read((number - 1) * this.pageBytes, this.pageBytes);
     return bytes.length === this.pageBytes ? bytes : undefined;
+  }
+
+  /** A page as it was written last, whether that was committed or not: for what can be proved by itself. */
+  anyPage(number: number): Buffer | undefined {
+    return this.#wal?.last(number) ?? this.page(number);
   }
 
   /** Every page that is there in any state, the overwritten and the uncommitted ones too: for what can be proved by itself. */

@@ -37,14 +37,22 @@ export class SqliteTrees {
     this.#report = report;
   }
 
-  /** Where each table and index begins, by name; empty where the schema cannot be read. */
-  roots(): ReadonlyMap<string, number> {
+  /**
+   * Where each table and index begins, by name; empty where the schema cannot be read. `expected` is how our tables and
+   * indexes are made: SQLite reads a file by what it says there, so that a letter there is content too.
+   */
+  roots(expected: ReadonlyMap<string, string>): ReadonlyMap<string, number> {
     const roots = new Map<string, number>();
     for (const { values } of this.rows(1)) {
-      const [, name, , root] = values;
-      if (typeof name === "string" && typeof root === "number") roots.set(name, root);
-      else this.#report("a row of the schema cannot be read");
+      const [type, name, table, root, sql] = values;
+      if (typeof name !== "string" || typeof root !== "number") {
+        this.#report("a row of the schema cannot be read");
+        continue;
+      }
+      roots.set(name, root);
+      if (expected.get(name) !== madeAs(type, table, sql)) this.#report(`${name} is not made as we make it`);
     }
+    for (const name of expected.keys()) if (!roots.has(name)) this.#report(`${name} is not there`);
     return roots;
   }
 
@@ -79,9 +87,17 @@ export class SqliteTrees {
       trunk = bytes.readUInt32BE(0);
       for (const number of numbers) this.#take(number, "the list of free pages");
     }
+    this.#takePointerMaps(first);
     if (free !== stated) this.#report(`the header says ${stated} free pages, there are ${free}`);
     if (this.#seen.size < this.#image.pageCount)
       this.#report(`${this.#image.pageCount - this.#seen.size} pages belong to nothing`);
+  }
+
+  /** The pages with which a file that can shrink remembers who refers to whom (sqlite.org/fileformat2.html, §1.8). */
+  #takePointerMaps(first: Buffer): void {
+    if (first.readUInt32BE(52) === 0) return;
+    const apart = Math.floor(this.#image.pageBytes / 5) + 1;
+    for (let number = 2; number <= this.#image.pageCount; number += apart) this.#seen.add(number);
   }
 
   *#walk(number: number, depth: number): Generator<TreeRow> {
@@ -144,9 +160,12 @@ export class SqliteTrees {
   }
 }
 
+/** What a row of the schema says, besides its name and where it begins. */
+export const madeAs = (...values: readonly unknown[]): string => values.map(String).join(" ");
+
 /** The bytes of a record from its own page and from the overflow pages behind it; undefined where they end too soon. */
 export function readPayload(
-  { pageBytes, pageCount }: SqliteImage,
+  { pageBytes, pageCountMax }: SqliteImage,
   cell: {
     readonly page: Buffer;
     readonly at: number;
@@ -157,7 +176,8 @@ export function readPayload(
 ): Buffer | undefined {
   const { page, at, bytes, isTable, next } = cell;
   const local = localBytes(bytes, pageBytes, isTable);
-  if (at + local + (local < bytes ? 4 : 0) > page.length || bytes > pageBytes * pageCount) return undefined;
+  if (at + local + (local < bytes ? 4 : 0) > page.length || bytes > pageBytes * pageCountMax)
+    return undefined;
   const payload = Buffer.alloc(bytes);
   page.copy(payload, 0, at, at + local);
   let overflow = local < bytes ? page.readUInt32BE(at + local) : 0;

@@ -4,12 +4,18 @@ const HEADER_BYTES = 32;
 const FRAME_HEADER_BYTES = 24;
 const MAGIC = 0x377f0682;
 
+/** The page size that our files are made with; assumed where a header cannot be read. */
+export const PAGE_BYTES = 4_096;
+
 /** The pages that a write-ahead log holds. */
 export interface WalFrames {
   readonly pageBytes: number;
   /** Pages of the file after the last commit; undefined where nothing is committed. */
   readonly pageCount: number | undefined;
   newest(page: number): Buffer | undefined;
+  /** The last that was written of a page, whether a commit covers it or not. */
+  last(page: number): Buffer | undefined;
+  readonly frames: number;
   /** The page of every frame, also of those that no commit covers. */
   all(): Generator<Buffer>;
   close(): void;
@@ -62,13 +68,14 @@ function scan(handle: number, report: Report): WalFrames | undefined {
   if (size === 0) return undefined;
   const head = readHead(handle);
   if (head === undefined) {
+    const loose = looseFrames(handle, size, PAGE_BYTES);
     const isMore = size > HEADER_BYTES + FRAME_HEADER_BYTES;
     report("the header of its write-ahead log is damaged: all commits in the log are lost to SQLite", isMore);
-    return undefined;
+    return { ...loose, pageCount: undefined, newest: () => undefined };
   }
   const frameBytes = FRAME_HEADER_BYTES + head.pageBytes;
-  const count = Math.floor((size - HEADER_BYTES) / frameBytes);
-  const at = (frame: number): number => HEADER_BYTES + frame * frameBytes;
+  const loose = looseFrames(handle, size, head.pageBytes);
+  const { frames: count, at } = loose;
   const newest = new Map<number, number>();
   let uncommitted: [page: number, frame: number][] = [];
   let pageCount: number | undefined;
@@ -87,23 +94,48 @@ function scan(handle: number, report: Report): WalFrames | undefined {
     pageCount = bytes.readUInt32BE(4);
   }
   reportTail(handle, { head, from: frame, count, at }, report);
-  const pageAt = (which: number): Buffer => {
-    const page = Buffer.alloc(head.pageBytes);
-    readSync(handle, page, 0, page.length, at(which) + FRAME_HEADER_BYTES);
-    return page;
-  };
   return {
-    pageBytes: head.pageBytes,
+    ...loose,
     pageCount,
     newest: (page) => {
       const which = newest.get(page);
-      return which === undefined ? undefined : pageAt(which);
+      return which === undefined ? undefined : loose.pageAt(which);
+    },
+  };
+}
+
+/** The frames as they stand in the file, whatever their checksums say. */
+function looseFrames(handle: number, size: number, pageBytes: number) {
+  const frameBytes = FRAME_HEADER_BYTES + pageBytes;
+  const frames = Math.max(0, Math.floor((size - HEADER_BYTES) / frameBytes));
+  const at = (frame: number): number => HEADER_BYTES + frame * frameBytes;
+  const pageAt = (frame: number): Buffer => {
+    const page = Buffer.alloc(pageBytes);
+    readSync(handle, page, 0, page.length, at(frame) + FRAME_HEADER_BYTES);
+    return page;
+  };
+  let places: Map<number, number> | undefined;
+  return {
+    pageBytes,
+    frames,
+    at,
+    pageAt,
+    last: (page: number): Buffer | undefined => {
+      places ??= new Map(Array.from({ length: frames }, (_, frame) => [numberAt(handle, at(frame)), frame]));
+      const frame = places.get(page);
+      return frame === undefined ? undefined : pageAt(frame);
     },
     *all() {
-      for (let which = 0; which < count; which++) yield pageAt(which);
+      for (let frame = 0; frame < frames; frame++) yield pageAt(frame);
     },
     close: () => closeSync(handle),
   };
+}
+
+function numberAt(handle: number, at: number): number {
+  const bytes = Buffer.alloc(4);
+  readSync(handle, bytes, 0, 4, at);
+  return bytes.readUInt32BE(0);
 }
 
 function readHead(handle: number): Head | undefined {

@@ -9,6 +9,7 @@ import { outboxPlace } from "../outbox.ts";
 import { pendingPlace } from "../pending.ts";
 import { placeOf } from "../quarantine-store.ts";
 import { checkpointPlace } from "../state-store.ts";
+import { expectedSchema } from "./schemas.ts";
 import { Problems } from "./segment-rows.ts";
 import { SqliteImage } from "./sqlite-image.ts";
 import type { SqlValue } from "./sqlite-record.ts";
@@ -41,8 +42,8 @@ const NUMBERED = new Set(["pending", "outbox", "checkpoint", "batch_fate", "kept
 
 /** Indexes and the columns of their table that they hold before the row's number. */
 const INDEXES: Readonly<Record<string, { readonly table: string; readonly columns: readonly number[] }>> = {
-  pending_by_stream: { table: "pending", columns: [1] },
-  outbox_by_stream: { table: "outbox", columns: [1] },
+  pending_by_stream: { table: "pending", columns: [1, 0] },
+  outbox_by_stream: { table: "outbox", columns: [1, 0] },
   sqlite_autoindex_outbox_1: { table: "outbox", columns: [5] },
   sqlite_autoindex_message_1: { table: "message", columns: [1, 2] },
 };
@@ -58,7 +59,7 @@ export function readState(image: SqliteImage, bodies: Bodies, visit: (row: State
   const trees = new SqliteTrees(image, report);
   const lost: LostRows[] = [];
   const keys = new Map<string, number>();
-  const roots = trees.roots();
+  const roots = trees.roots(expectedSchema(image.path));
   let isComplete = problems.count === image.problems.length && roots.size > 0 && !image.isLogBroken;
   for (const [table, root] of roots) {
     if (root === 0) continue;
@@ -128,10 +129,16 @@ function damageOf(table: string, values: readonly SqlValue[], bodies: Bodies): s
 }
 
 function pendingDamage(values: readonly SqlValue[], bodies: Bodies): string | undefined {
-  const [id, name, from, to, rows, , chunk] = values;
+  const [id, name, from, to, rows, atUs, chunk] = values;
   const stream = streamOf(name);
   if (stream === undefined) return `the pending rows ${String(id)} are of no stream`;
-  const place = { stream, from_offset: Number(from), to_offset: Number(to), rows: Number(rows) };
+  const place = {
+    stream,
+    from_offset: Number(from),
+    to_offset: Number(to),
+    rows: Number(rows),
+    at_us: Number(atUs),
+  };
   decodeChunk(stream, bodies.open(pendingPlace(place), bytesOf(chunk)));
   return undefined;
 }
