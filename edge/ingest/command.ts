@@ -26,26 +26,29 @@ interface Chosen {
   readonly json?: true;
 }
 
-const EXAMPLES = `
+const EXAMPLES = {
+  add: `
 Examples:
-  sluice-gateway users add pump-1 --file users                       makes a password and prints it once
-  sluice-gateway users add ada --file users --ask                    asks for one
-  printf '%s' "$PASSWORD" | sluice-gateway users add ada --file users --ask
-  sluice-gateway users remove pump-1 --file users
-  sluice-gateway users ls --file users --json`;
+  sluice-gateway users add pump-1 --file users           makes a password and prints it once
+  sluice-gateway users add ada --file users --ask        asks for one
+  printf '%s' "$PASSWORD" | sluice-gateway users add ada --file users --ask`,
+  remove: "\nExample:\n  sluice-gateway users remove pump-1 --file users",
+  ls: "\nExample:\n  sluice-gateway users ls --file users --json",
+};
 
 /** `sluice-gateway users`: who may connect to the embedded broker (`ingest.broker.usersFile`). */
 export function usersCommand({ print, askSecret }: UsersCommandOptions): Command {
   const users = new Command("users")
     .exitOverride()
     .description("Who may connect to the gateway's broker: add, remove and list users and their passwords.")
-    .addHelpText("after", EXAMPLES);
+    .addHelpText("after", EXAMPLES.add);
   const withFile = (command: Command): Command =>
     command
       .requiredOption("--file <file>", "the users file, as in ingest.broker.usersFile")
       .option("--json", "print JSON");
   withFile(users.command("add"))
     .description("Add a user, or give one another password. A running gateway takes it up by itself.")
+    .addHelpText("after", EXAMPLES.add)
     .argument("<name>")
     .option(
       "--ask",
@@ -69,6 +72,7 @@ export function usersCommand({ print, askSecret }: UsersCommandOptions): Command
     });
   withFile(users.command("remove"))
     .description("Remove a user. A running gateway closes the user's connections.")
+    .addHelpText("after", EXAMPLES.remove)
     .argument("<name>")
     .action(async (name: string, { file, json }: Chosen) => {
       const before = new Map(readUsers(file));
@@ -78,6 +82,7 @@ export function usersCommand({ print, askSecret }: UsersCommandOptions): Command
     });
   withFile(users.command("ls"))
     .description("List the users' names.")
+    .addHelpText("after", EXAMPLES.ls)
     .action(({ file, json }: Chosen) => {
       const names = [...readUsers(file).keys()].toSorted();
       if (json === true) print(JSON.stringify({ users: names }));

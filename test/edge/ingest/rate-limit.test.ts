@@ -55,8 +55,7 @@ test.each([0, 1, 2] as const)(
     const { open, sink, broker, refused } = await start({ publishMessagesPerS: 20 });
     const client = await open({ clientId: "eager" });
     const beganMs = performance.now();
-    for (let i = 1; i <= 40; i++)
-      client.publish("a", String(i), { qos, messageId: qos === 0 ? undefined : i });
+    for (let i = 1; i <= 40; i++) client.publish("a", String(i), { qos, messageId: i });
     const other = await open({ clientId: "other" });
     other.publish("b", "0");
     await other.next("puback");

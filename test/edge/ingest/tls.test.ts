@@ -17,6 +17,9 @@ if (!isOpensslInstalled) console.warn("SKIPPED: no openssl on this machine, so T
 
 const start = brokerStarter();
 
+/** What a client hears when the broker ends the handshake: an alert, or only the end. */
+const HANDSHAKE_ERROR = /alert|closed|reset|hang up|disconnected|protocol|revoked/i;
+
 let dir = "";
 let authority: CertificateAuthority;
 let server: CertificateFiles;
@@ -128,8 +131,8 @@ describe.skipIf(!isOpensslInstalled)("with certificates", () => {
 
   test("a certificate is needed where it is required, and only ours counts", async () => {
     const started = await start(tls({ caFile: authority.caFile, requireClientCertificate: true }));
-    await expect(connect(started)).rejects.toThrow();
-    await expect(connect(started, identity(stranger))).rejects.toThrow();
+    await expect(connect(started)).rejects.toThrow(HANDSHAKE_ERROR);
+    await expect(connect(started, identity(stranger))).rejects.toThrow(HANDSHAKE_ERROR);
     await connect(started, identity(pump));
     expect(started.refused()).toEqual({ "connect.tls": 2 });
   });
@@ -196,16 +199,18 @@ describe.skipIf(!isOpensslInstalled)("with certificates", () => {
     const crlFile = join(dir, "crl.pem");
     writeFileSync(crlFile, authority.revoke(pump));
     const started = await start(tls({ caFile: authority.caFile, crlFile, requireClientCertificate: true }));
-    await expect(connect(started, identity(pump))).rejects.toThrow();
+    await expect(connect(started, identity(pump))).rejects.toThrow(HANDSHAKE_ERROR);
     await connect(started, identity(authority.issue("fresh", { subject: "/CN=fresh" })));
     expect(started.refused()).toEqual({ "connect.tls": 1 });
   });
 
   test("TLS older than minVersion is not spoken", async () => {
     const old = await start(tls());
-    await expect(shake(old, { minVersion: "TLSv1.1", maxVersion: "TLSv1.1" })).rejects.toThrow();
+    await expect(shake(old, { minVersion: "TLSv1.1", maxVersion: "TLSv1.1" })).rejects.toThrow(
+      HANDSHAKE_ERROR,
+    );
     const strict = await start(tls({ minVersion: "TLSv1.3" }));
-    await expect(shake(strict, { maxVersion: "TLSv1.2" })).rejects.toThrow();
+    await expect(shake(strict, { maxVersion: "TLSv1.2" })).rejects.toThrow(HANDSHAKE_ERROR);
     const socket = await shake(strict, {});
     expect(socket.getProtocol()).toBe("TLSv1.3");
     socket.destroy();
