@@ -98,6 +98,8 @@ export class Decoder {
   /** Whether our clock was known to be wrong when the message at hand came. */
   #isUnsure = false;
   readonly #starts: GenerationStarts<DecoderMemory>;
+  /** Whether the message at hand is decoded again, later than in its order. */
+  #isAgain = false;
 
   /** Throws PipelineError "config.invalid" where routes and contracts do not go together. */
   constructor({ routes, contracts, limits, ignoredTopics = [] }: DecoderOptions) {
@@ -234,8 +236,10 @@ export class Decoder {
       const { header, body } = spooled;
       this.#already = header.stored === undefined ? undefined : new AlreadyStored(header.stored);
       this.#values.passOver(this.#already);
+      this.#isAgain = header.kind === "message";
       if (header.kind === "message") this.#decodeMessage({ ...message, ...header, payload: body });
       else this.#decodeRows(message, { header, body, job: place.job });
+      this.#isAgain = false;
       this.#already = undefined;
       this.#values.passOver(undefined);
     }
@@ -282,6 +286,7 @@ export class Decoder {
         topic: message.topic,
         metric: destination.metric,
         receivedAtUs: message.receivedAtUs,
+        isAgain: this.#isAgain,
       }),
     );
   }

@@ -74,7 +74,10 @@ function decoderTarget({ name, settings, seeds, topics = ["a/b"], pack }: Decode
       const topic = topics[random.int(topics.length)] ?? "";
       const sink = new CheckedSink();
       const sent = pack?.(payload) ?? payload;
-      const outcome = decode({ payload: sent, sink, context: { topic, metric: "m", receivedAtUs } }, decoder);
+      const outcome = decode(
+        { payload: sent, sink, context: { topic, metric: "m", receivedAtUs, isAgain: random.int(8) === 0 } },
+        decoder,
+      );
       const bytes = parsed.compression === "none" ? sent.length : parsed.unpackedBytesMax;
       if (sink.calls > callsMax(bytes)) throw new Error(`${sent.length} bytes gave ${sink.calls} calls`);
       return outcome;

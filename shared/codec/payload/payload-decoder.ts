@@ -33,6 +33,8 @@ export interface PayloadContext {
   /** The metric that the topic names. */
   readonly metric: string | undefined;
   readonly receivedAtUs: number;
+  /** Whether it is decoded again after later ones were: then what the decoder remembers must stay as it is. */
+  readonly isAgain: boolean;
 }
 
 /** Reads payloads of one format with one mapping. The same payloads in the same order give the same calls. */

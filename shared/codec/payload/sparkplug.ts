@@ -69,6 +69,7 @@ class SparkplugDecoder {
 
   take(message: Message): void {
     const { topic, parsed, sink } = message;
+    if (message.context.isAgain) return this.#takeAgain(message);
     if (topic.type === "NDEATH") return this.#nodeDied(message);
     const isBirth = topic.type === "NBIRTH" || topic.type === "DBIRTH";
     if (isBirth) this.#born(message);
@@ -91,10 +92,29 @@ class SparkplugDecoder {
     this.#giveValues(message, birth, isBirth);
   }
 
-  #born({ topic, parsed }: Message): void {
+  /** A birth by what it says itself, data by the birth that is known now; the session is not what it was then. */
+  #takeAgain(message: Message): void {
+    const { topic, parsed, sink } = message;
+    const isBirth = topic.type === "NBIRTH" || topic.type === "DBIRTH";
+    sink.ignore();
+    if (topic.type === "NDEATH" || topic.type === "DDEATH") return;
+    const birth = isBirth ? this.#birthOf(parsed) : this.#sessions.birthOf(topic.nodeKey, topic.device);
+    if (birth === undefined)
+      sink.refuse(
+        "metric.unknown",
+        `There is data of ${showValue(topic.publisher)}, but no birth of it is known.`,
+      );
+    else this.#giveValues(message, birth, isBirth);
+  }
+
+  #birthOf(parsed: SparkplugPayload): SparkplugBirth {
     const nameless = parsed.metrics.findIndex(({ name }) => name === undefined);
     if (nameless !== -1) throw malformed(`Metric ${nameless} of the birth has no name.`);
-    const birth = SparkplugBirth.of(parsed.metrics, this.#settings.unitProperty);
+    return SparkplugBirth.of(parsed.metrics, this.#settings.unitProperty);
+  }
+
+  #born({ topic, parsed }: Message): void {
+    const birth = this.#birthOf(parsed);
     if (topic.device !== undefined) this.#sessions.deviceBorn(topic.nodeKey, topic.device, birth);
     else this.#sessions.nodeBorn(topic.nodeKey, birth, bdSeqOf(parsed));
   }
@@ -112,8 +132,8 @@ class SparkplugDecoder {
     this.#askForBirth({ topic, parsed, sink, context });
   }
 
-  #askForBirth({ topic, sink, context: { receivedAtUs } }: Message): void {
-    if (!this.#settings.rebirth || !this.#sessions.ask(topic.nodeKey, receivedAtUs)) return;
+  #askForBirth({ topic, sink, context: { receivedAtUs, isAgain } }: Message): void {
+    if (isAgain || !this.#settings.rebirth || !this.#sessions.ask(topic.nodeKey, receivedAtUs)) return;
     sink.request({
       topic: `spBv1.0/${topic.group}/NCMD/${topic.node}`,
       payload: encodeRebirthRequest(receivedAtUs),

@@ -46,6 +46,12 @@ export function callsOf(
     request: ({ topic }) => void calls.push(["request", topic]),
     ignore: () => void calls.push(["ignore"]),
   };
-  decoder.decode(bytes, sink, { topic: "plant/p1", metric: undefined, receivedAtUs: 0, ...context });
+  decoder.decode(bytes, sink, {
+    topic: "plant/p1",
+    metric: undefined,
+    receivedAtUs: 0,
+    isAgain: false,
+    ...context,
+  });
   return calls;
 }

@@ -37,6 +37,15 @@ export class Listener {
     return callsOf(this.decoder, payload, { topic: `spBv1.0/${topic}`, receivedAtUs: this.#atUs });
   }
 
+  /** A message that is decoded again after the others. */
+  again(topic: string, payload: Uint8Array): Call[] {
+    return callsOf(this.decoder, payload, {
+      topic: `spBv1.0/${topic}`,
+      receivedAtUs: this.#atUs,
+      isAgain: true,
+    });
+  }
+
   wait(ms: number): this {
     this.#atUs += ms * 1_000;
     return this;

@@ -60,6 +60,7 @@ test("the rebirth request is what an independent decoder reads as one", () => {
     topic: "spBv1.0/g/NDATA/n",
     metric: undefined,
     receivedAtUs: NOW_US + 999,
+    isAgain: false,
   });
   expect(asked).toMatchObject({ topic: "spBv1.0/g/NCMD/n", qos: 0, retain: false });
   const payload = decodeSparkplug(asked?.payload as Uint8Array);
@@ -198,6 +199,27 @@ test("what is remembered is carried over a restart as JSON", () => {
     }),
     { numRuns: 300 },
   );
+});
+
+test("a message that is decoded again gives its values and leaves the session as it is", () => {
+  const listener = born();
+  const before = listener.decoder.memory?.save();
+  const other: Metric[] = [{ name: "other", alias: 1, type: "Int32", value: 7 }];
+  expect(values(listener.again("plant/NBIRTH/n1", message(200, other)))).toEqual([
+    ["record", NOW_US, "plant.n1"],
+    ["value", "other", 7],
+  ]);
+  expect(values(listener.again("plant/NDATA/n1", message(90, [byAlias(1, "Double", 0.5)])))).toEqual([
+    ["record", NOW_US, "plant.n1"],
+    ["value", "load", 0.5],
+  ]);
+  expect(kinds(listener.again("plant/NDATA/n1", message(90, [byAlias(77, "Double", 0.5)])))).toEqual([
+    "refuse",
+    "value",
+  ]);
+  expect(kinds(listener.again("plant/NDATA/unknown", message(90, [])))).toEqual(["refuse"]);
+  expect(listener.again("plant/NDEATH/n1", message(undefined, []))).toEqual([["ignore"]]);
+  expect(listener.decoder.memory?.save()).toEqual(before);
 });
 
 test("however many edge nodes and metrics come, what is remembered stays within its limits", () => {
