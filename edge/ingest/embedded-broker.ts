@@ -26,10 +26,6 @@ type Answer = (error?: Error | null) => void;
 /** CONNACK as MQTT 5 has it, with "unsupported protocol version" (MQTT 5 §3.2.2.2), which its clients understand. */
 const MQTT5_REFUSED = Uint8Array.of(0x20, 3, 0, 0x84, 0);
 
-/** What one connection may have on its way to the disk: about what a slow disk takes in 10 ms. */
-const UNSETTLED_MESSAGES_MAX = 4_096;
-const UNSETTLED_BYTES_MAX = 524_288;
-
 /** How often the broker looks at its own sessions; it says so on $SYS, which nobody can read. */
 const HEARTBEAT_MS = 3_600_000;
 
@@ -118,8 +114,8 @@ class EmbeddedBroker implements Source {
       clock: this.#options.clock,
       limits: {
         packetBytesMax: this.#options.settings.packetBytesMax,
-        unsettledMessagesMax: UNSETTLED_MESSAGES_MAX,
-        unsettledBytesMax: UNSETTLED_BYTES_MAX,
+        unsettledMessagesMax: this.#settings.unsettledMessagesMax,
+        unsettledBytesMax: this.#settings.unsettledBytesMax,
         stallMs: this.#settings.subscriberStallMs,
         rate: this.#settings,
       },

@@ -200,8 +200,20 @@ const brokerSettingsSchema = z
       60_000,
     ),
     ...clientLimits,
+    unsettledMessagesMax: whole(
+      "Most publishes of one client that are received but not yet on disk or with subscribers; at it, reading from the client pauses.",
+      1,
+      65_535,
+      4_096,
+    ),
+    unsettledBytesMax: whole(
+      "Most bytes of those publishes of one client; at it, reading from the client pauses.",
+      1_024,
+      67_108_864,
+      524_288,
+    ),
     subscriberStallMs: whole(
-      "How long a subscriber may leave its messages unread, in milliseconds; it holds up publishers meanwhile.",
+      "How long a client may leave messages or acknowledgements unread, in milliseconds; it holds up publishers meanwhile.",
       100,
       600_000,
       5_000,

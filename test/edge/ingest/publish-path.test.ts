@@ -168,16 +168,19 @@ test("QoS 0 goes to an absent session only as far as MQTT keeps it, QoS 1 all of
   expect(last.unread).toEqual([]);
 });
 
-test("a slow disk stops the reading of a publisher at its limit, and loses nothing", async () => {
-  const { sink, open, broker } = await start();
+test.each([
+  ["messages", { unsettledMessagesMax: 1_000 }],
+  ["bytes", { unsettledBytesMax: 14_000 }], // Of 14 bytes each.
+])("a slow disk stops the reading of a publisher at its limit of %s, and loses nothing", async (_, limit) => {
+  const { sink, open, broker } = await start(limit);
   sink.mode = "hold";
   const device = await open();
-  const count = 20_000;
-  for (let i = 0; i < count; i++) device.send(publish("x", { messageId: (i % 65_535) + 1 }));
-  await sink.arrived(4_096);
+  const count = 10_000;
+  for (let i = 0; i < count; i++) device.send(publish("x", { messageId: i + 1 }));
+  await sink.arrived(1_000);
   const other = await open({ clientId: "other" });
   await ping(other);
-  expect(broker.stats()).toMatchObject({ received: 4_096, acknowledged: 0 });
+  expect(broker.stats()).toMatchObject({ received: 1_000, acknowledged: 0 });
   sink.commit();
   for (let i = 0; i < count; i++) expect((await device.next("puback")).messageId).toBe(i + 1);
   expect(broker.stats()).toMatchObject({ received: count, acknowledged: count, refused: {} });
