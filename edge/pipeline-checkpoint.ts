@@ -11,7 +11,7 @@ export interface PipelineCheckpoint {
 }
 
 /** The first byte: a checkpoint of another version says so and is not misread. */
-const FORMAT = 2;
+const FORMAT = 3;
 const HEADER_BYTES = 5;
 
 /** Format u8, CRC-32 u32 little-endian, then V8's structured clone. */

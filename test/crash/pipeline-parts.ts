@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { IncomingMessage } from "@sluice/shared/contract/message.ts";
 import { type Clock, systemClock } from "@sluice/shared/runtime/clock.ts";
 import type { Log } from "@sluice/shared/runtime/log.ts";
+import { newUuid } from "@sluice/shared/runtime/random.ts";
 import { SegmentLog } from "../../edge/buffer/segment-log.ts";
 import { StateStore } from "../../edge/buffer/state-store.ts";
 import { Decoder } from "../../edge/decode/decoder.ts";
@@ -13,8 +14,14 @@ import { viewOf } from "../shared/features/readings.ts";
 
 const START_US = 1_700_000_000_000_000;
 
+const BEGUN_US = systemClock.nowUs();
+
 /** A clock on which ten seconds pass in a fifth of one, so that checkpoints fall between the kills. */
-const fastClock: Clock = { ...systemClock, monotonicUs: () => systemClock.monotonicUs() * 50 };
+const fastClock: Clock = {
+  ...systemClock,
+  nowUs: () => BEGUN_US + fastClock.monotonicUs(),
+  monotonicUs: () => systemClock.monotonicUs() * 50,
+};
 
 /** The publisher's message number `n`: everything of it follows from `n`, so any reader can check it. */
 export function nthMessage(n: number, dup = false): IncomingMessage {
@@ -42,7 +49,7 @@ export function openParts(dir: string, log: Log, contracts: readonly object[] = 
     dir: join(dir, "segments"),
     limits: { segmentBytesMax: 262_144, diskBytesMax: 1_073_741_824, redeliveryEntriesMax: 100_000 },
     floorOffset: state.decodedThrough + 1,
-    bootId: "boot",
+    bootId: newUuid(),
     otherBytes: () => 0,
     clock: fastClock,
     log,
