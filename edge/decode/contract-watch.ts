@@ -21,6 +21,12 @@ export const WATCHED_MAX = 65_536;
 /** How often it is told at most that one metric of one device exceeds its rate: a minute of arrival time. */
 const EXCESS_TOLD_EVERY_US = 60_000_000;
 
+/**
+ * How often all metrics are looked through for silent ones at most: with WATCHED_MAX of them that takes a millisecond,
+ * and so many can go silent one by one.
+ */
+const LOOK_EVERY_US = 1_000_000;
+
 /** What became of one value of a message. */
 export interface Verdict {
   readonly device: { readonly key: string; readonly name: string; readonly type: string };
@@ -44,6 +50,9 @@ export interface ContractWatchState {
   /** The gateway's present boot, and when its first message came. */
   readonly bootId: string;
   readonly listeningSinceUs: number;
+  /** When all metrics are to be looked through, null for never, and when they may be. */
+  readonly staleFromUs: number | null;
+  readonly nextLookUs: number;
 }
 
 /** What is known of devices at the moment. */
@@ -65,9 +74,9 @@ export interface WatchStatus {
  * A breaker stands for a device, because a machine that sends nonsense in one metric is not to be trusted in the
  * others. Each value is one judgement, good or a violation, in the order of the values; a reading is withheld when its
  * device's breaker is open behind it. Silence is judged by arrival: a metric that was heard once and then not for
- * `staleAfterMs` is stale from the first message on that comes after that time, from whomever. The time before the
- * gateway's own start is nobody's silence. Everything follows from
- * messages and state; the memory is bounded by WATCHED_MAX.
+ * `staleAfterMs` is stale; that is told at a message, from whomever, that comes at most a second later. The time before
+ * the gateway's own start is nobody's silence. Everything follows from messages and state; the memory is bounded by
+ * WATCHED_MAX.
  */
 export class ContractWatch {
   readonly #parts: WatchParts;
@@ -79,6 +88,7 @@ export class ContractWatch {
   #staleCount = 0;
   /** No metric is silent for too long before then. */
   #staleFromUs = Infinity;
+  #nextLookUs = 0;
   #bootId = "";
   #listeningSinceUs = 0;
   #counts = new Map<string, number>();
@@ -92,8 +102,10 @@ export class ContractWatch {
     if (stamp !== undefined && stamp.bootId !== this.#bootId) {
       this.#bootId = stamp.bootId;
       this.#listeningSinceUs = receivedAtUs;
+      this.#nextLookUs = 0; // The clock may say anything at a start.
     }
-    if (receivedAtUs <= this.#staleFromUs) return;
+    if (receivedAtUs <= this.#staleFromUs || receivedAtUs < this.#nextLookUs) return;
+    this.#nextLookUs = receivedAtUs + LOOK_EVERY_US;
     this.#staleFromUs = Infinity;
     for (const device of this.#devices.values())
       for (const [name, metric] of device.metrics) {
@@ -107,6 +119,7 @@ export class ContractWatch {
   clockStepped(stepUs: number): void {
     this.#listeningSinceUs += stepUs;
     this.#staleFromUs += stepUs;
+    this.#nextLookUs += stepUs;
     for (const device of this.#devices.values())
       for (const metric of device.metrics.values()) metric.heardAtUs += stepUs;
   }
@@ -153,18 +166,22 @@ export class ContractWatch {
       devices: Array.from(this.#devices.values(), (device) => device.state()),
       bootId: this.#bootId,
       listeningSinceUs: this.#listeningSinceUs,
+      staleFromUs: this.#staleFromUs === Infinity ? null : this.#staleFromUs,
+      nextLookUs: this.#nextLookUs,
     };
   }
 
   /** Goes on from a state; devices of which the contracts no longer promise anything are forgotten. */
-  restore({ devices, bootId, listeningSinceUs }: ContractWatchState): void {
+  restore({ devices, bootId, listeningSinceUs, staleFromUs, nextLookUs }: ContractWatchState): void {
     this.#devices.clear();
     this.#open.clear();
     this.#watched = 0;
     this.#staleCount = 0;
-    this.#staleFromUs = Infinity;
+    // Metrics that are watched only now, by other settings, are judged from when they are heard.
+    this.#staleFromUs = staleFromUs ?? Infinity;
     this.#bootId = bootId;
     this.#listeningSinceUs = listeningSinceUs;
+    this.#nextLookUs = nextLookUs;
     const open: WatchedDevice[] = [];
     for (const state of devices) {
       const rules = this.#parts.rules.get(state.type);
@@ -173,10 +190,7 @@ export class ContractWatch {
       this.#devices.set(`${state.type}/${state.name}`, device);
       this.#watched += device.weight;
       if (device.breaker?.isOpen === true) open.push(device);
-      for (const metric of device.metrics.values()) {
-        if (metric.isStale) this.#staleCount += 1;
-        this.#staleFromUs = Math.min(this.#staleFromUs, metric.staleFromUs(listeningSinceUs));
-      }
+      for (const { isStale } of device.metrics.values()) if (isStale) this.#staleCount += 1;
     }
     for (const device of open.sort((a, b) => a.opening.offset - b.opening.offset)) this.#open.add(device);
   }
@@ -208,6 +222,8 @@ export class ContractWatch {
   #heard(device: WatchedDevice, name: string, message: Place): WatchedMetric | undefined {
     const metric = device.metric(name, message.receivedAtUs);
     if (metric === undefined) return undefined;
+    const atUs = metric.staleFromUs(this.#listeningSinceUs);
+    if (atUs < message.receivedAtUs) this.#grewStale(device, name, { metric, atUs });
     if (metric.isStale) {
       this.#tell("fresh", deviceFresh(device, name, { metric, message }));
       this.#staleCount -= 1;

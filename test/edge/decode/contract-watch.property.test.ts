@@ -27,21 +27,26 @@ interface Sent {
   readonly isBad: boolean;
 }
 
-const sent: fc.Arbitrary<readonly Sent[]> = fc.array(
-  fc.record({
-    device: fc.constantFrom("p1", "p2", "p3"),
-    metric: fc.constantFrom("a", "b"),
-    gapMs: fc.oneof(
-      { weight: 8, arbitrary: fc.integer({ min: 0, max: 1_200 }) },
-      { weight: 1, arbitrary: fc.integer({ min: 0, max: 20_000 }) },
-    ),
-    isBad: fc.oneof(
-      { weight: 3, arbitrary: fc.constant(false) },
-      { weight: 1, arbitrary: fc.constant(true) },
-    ),
-  }),
-  { maxLength: 120, size: "max" },
-);
+/** The last message of each run comes when all that is silent must have been told. */
+const LAST: Sent = { device: "last", metric: "b", gapMs: 2_000, isBad: false };
+
+const sent: fc.Arbitrary<readonly Sent[]> = fc
+  .array(
+    fc.record({
+      device: fc.constantFrom("p1", "p2", "p3"),
+      metric: fc.constantFrom("a", "b"),
+      gapMs: fc.oneof(
+        { weight: 8, arbitrary: fc.integer({ min: 0, max: 1_200 }) },
+        { weight: 1, arbitrary: fc.integer({ min: 0, max: 20_000 }) },
+      ),
+      isBad: fc.oneof(
+        { weight: 3, arbitrary: fc.constant(false) },
+        { weight: 1, arbitrary: fc.constant(true) },
+      ),
+    }),
+    { maxLength: 120, size: "max" },
+  )
+  .map((all) => [...all, LAST]);
 
 function messagesOf(all: readonly Sent[]): RawMessage[] {
   let receivedAtUs = START_US;
