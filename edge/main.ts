@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { systemClock } from "@sluice/shared/runtime/clock.ts";
 import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { createLog } from "@sluice/shared/runtime/log.ts";
+import { showSettings } from "@sluice/shared/runtime/settings-file.ts";
 import { Command, CommanderError } from "commander";
 import { host, readSettings, sampleSettings, SOFTWARE_VERSION } from "./config.ts";
 import { readBodies } from "./buffer/body.ts";
@@ -143,7 +144,7 @@ config
   .addHelpText("after", "\nExample:\n  sluice-gateway config check gateway.yaml")
   .action((file: string, { json }: { json?: true }) => {
     const settings = readSettings(file);
-    print(json === true ? JSON.stringify(settings, undefined, 2) : `${file}: in order`);
+    print(json === true ? showSettings(settings) : `${file}: in order`);
   });
 
 try {

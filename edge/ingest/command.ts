@@ -28,7 +28,7 @@ interface Chosen {
 
 const EXAMPLES = {
   add: `
-Examples:
+Example:
   sluice-gateway users add pump-1 --file users           makes a password and prints it once
   sluice-gateway users add ada --file users --ask        asks for one
   printf '%s' "$PASSWORD" | sluice-gateway users add ada --file users --ask`,

@@ -83,6 +83,15 @@ export interface SettingsIssue {
 /** Names of settings whose values are not for logs. */
 const SECRET = /secret|password|token/i;
 
+/** Settings as JSON in which nothing is shown that is secret by its name, or stands in a URL before its host. */
+export function showSettings(settings: unknown): string {
+  const shown = (key: string, value: unknown): unknown => {
+    if (typeof value !== "string") return value;
+    return SECRET.test(key) ? "(hidden)" : value.replace(/^([a-z]+:\/\/)[^/@\s]+@/, "$1(hidden)@");
+  };
+  return JSON.stringify(settings, shown, 2);
+}
+
 /** Every mistake in a settings file as one line each: path, value, what is allowed. */
 export function describeIssues(issues: readonly SettingsIssue[], input: unknown): readonly string[] {
   return issues.flatMap((issue) => {

@@ -131,6 +131,9 @@ test.each(PROGRAMS)(
 const COMMANDS: readonly (readonly [ProgramName, ...string[]])[] = [
   ["gateway", "run"],
   ["gateway", "status"],
+  ["gateway", "users", "add"],
+  ["gateway", "users", "remove"],
+  ["gateway", "users", "ls"],
   ["gateway", "config", "sample"],
   ["gateway", "config", "check"],
   ["cloud", "run"],

@@ -1,5 +1,6 @@
-import { describeIssues } from "@sluice/shared/runtime/settings-file.ts";
+import { describeIssues, showSettings } from "@sluice/shared/runtime/settings-file.ts";
 import { expect, test } from "vitest";
+import { resolveIngestFiles } from "../../../edge/ingest/settings-files.ts";
 import { ingestSettingsSchema } from "../../../edge/ingest/settings.ts";
 
 const client = { url: "mqtt://broker.example", topics: ["plant/#"], clientId: "site-1" };
@@ -54,4 +55,72 @@ test.each([
 
 test("unknown settings and limits out of range are all named at once", () => {
   expect(mistakes({ broker: { port: 70_000, tls: true }, packetBytesMax: 1 })).toHaveLength(3);
+});
+
+const tls = { certFile: "a.crt", keyFile: "a.key" };
+
+test.each([
+  ["plainTcp", { plainTcp: false }],
+  ["tls.caFile", { tls: { ...tls, requireClientCertificate: true } }],
+  ["tls.caFile", { tls: { ...tls, userFromCertificate: "commonName" } }],
+  ["tls.keyFile", { tls: { certFile: "a.crt" } }],
+  ["tls.requireClientCertificate", { tls: { ...tls, host: "0.0.0.0" } }],
+  ["access.0.topics.0", { access: [{ allow: ["publish"], topics: ["a#"] }] }],
+  ["access.0", { access: [{ topics: ["a"] }] }],
+  ["access.0", { access: [{ allow: ["publish"], deny: ["publish"], topics: ["a"] }] }],
+  ["access", { access: [] }],
+])("a wrong broker.%s is named", (field, settings) => {
+  const found = mistakes({ broker: settings });
+  expect(found).toHaveLength(1);
+  expect(found[0]).toContain(`broker.${field}: `);
+});
+
+test.each([
+  { host: "0.0.0.0", usersFile: "users" },
+  { tls: { ...tls, host: "0.0.0.0" }, usersFile: "users" },
+  { tls: { ...tls, host: "0.0.0.0", caFile: "ca.crt", requireClientCertificate: true } },
+  { tls: { ...tls, host: "0.0.0.0" }, allowAnonymousRemote: true },
+  { host: "0.0.0.0", plainTcp: false, tls },
+])("%j may be reached from outside", (settings) => {
+  expect(mistakes({ broker: settings })).toEqual([]);
+});
+
+test.each([
+  ["keyFile", { certFile: "a.crt", url: "mqtts://broker.example" }],
+  ["url", { caFile: "ca.crt" }],
+  ["serverName", { serverName: "broker", url: "wss://broker.example" }],
+])("certificates that could not be used are a mistake: client.%s", (field, settings) => {
+  const found = mistakes({ client: { ...client, ...settings } });
+  expect(found).toHaveLength(1);
+  expect(found[0]).toMatch(new RegExp(`^client\\.${field}: `));
+});
+
+test("files are found from the settings file's folder, and nothing else is changed", () => {
+  const settings = ingestSettingsSchema.parse({
+    broker: { tls: { ...tls, caFile: "ca.crt" }, usersFile: "users" },
+    client: { ...client, url: "mqtts://broker.example", caFile: "root.crt" },
+  });
+  const resolved = resolveIngestFiles(settings, (file) => `etc/${file}`);
+  expect(resolved).toMatchObject({
+    broker: {
+      usersFile: "etc/users",
+      tls: { certFile: "etc/a.crt", keyFile: "etc/a.key", caFile: "etc/ca.crt" },
+    },
+    client: { caFile: "etc/root.crt", clientId: "site-1" },
+  });
+  expect(resolved.broker?.port).toBe(1_883);
+});
+
+test("settings are shown without what is secret in them", () => {
+  const shown = showSettings({
+    ingest: {
+      client: { url: "mqtt://ada:hunter2@broker.example", password: "hunter3", passwordCacheS: 600 },
+    },
+    lake: { secretAccessKey: "hunter4", accessKeyId: "id" },
+  });
+  expect(shown).not.toMatch(/hunter/);
+  expect(JSON.parse(shown)).toEqual({
+    ingest: { client: { url: "mqtt://(hidden)@broker.example", password: "(hidden)", passwordCacheS: 600 } },
+    lake: { secretAccessKey: "(hidden)", accessKeyId: "id" },
+  });
 });
