@@ -65,6 +65,4 @@ export const deviceContractSchema = z.strictObject({
 
 export type DeviceContract = z.infer<typeof deviceContractSchema>;
 
-export type MetricContract = z.infer<typeof metricContractSchema>;
-
 export type BreakerSettings = z.infer<typeof breakerSchema>;
