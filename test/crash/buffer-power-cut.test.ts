@@ -1,6 +1,8 @@
 // Goal: show that nothing acknowledged is lost when the power fails at any moment, also after a restart.
-// Method: as buffer-kill.test.ts, but the process runs on a disk that forgets what was not synced (faulty-machine.c),
-// and only what the disk kept is opened afterwards. The control shows that this can tell a synced write from another.
+// Method: a real process stores numbered messages, derives rows, seals and delivers batches on a disk that forgets what
+// was not synced (faulty-machine.c); SIGKILL hits it at an instant that the seed and the machine's own jitter choose;
+// the next one opens what the disk kept, plays the publisher's redelivery of what was not acknowledged, and goes on.
+// Then every number must be in exactly one place. The control shows that this can tell a synced write from another.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { seededRandom } from "@sluice/shared/runtime/random.ts";

@@ -118,12 +118,17 @@ export class Device {
     const n = this.#next++;
     do this.#packetId = (this.#packetId % PACKET_ID_MAX) + 1;
     while (this.#onItsWay.has(this.#packetId));
-    const padding = "x".repeat(random.int(paddingBytesMax + 1));
+    const padding = random.int(paddingBytesMax + 1);
     const message: OnItsWay = {
       n,
       packetId: this.#packetId,
       topic: `plant/${name}/telemetry`,
-      payload: JSON.stringify({ ts: startMs + n * 10, n, padding, ...metrics?.(n) }),
+      payload: JSON.stringify({
+        ts: startMs + n * 10,
+        n,
+        ...(padding === 0 ? {} : { padding: "x".repeat(padding) }),
+        ...metrics?.(n),
+      }),
       sent: false,
       received: false,
     };

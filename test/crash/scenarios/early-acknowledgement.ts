@@ -1,21 +1,27 @@
 import { join } from "node:path";
 import type { Scenario } from "../scenario.ts";
-import { liveAndDie } from "./random-kills.ts";
+import { dieAtPoint } from "./kill-points.ts";
 
 const EARLY_GATEWAY = join(import.meta.dirname, "../early-gateway.ts");
+const GROUPS_MAX = 20;
 
 /** What the suite must report as lost, or it could not be trusted where it reports nothing. */
 export const EARLY_ACKNOWLEDGEMENT: readonly Scenario[] = [
   {
     name: "control: acknowledged before the commit",
-    what: "SIGKILL at random instants of a gateway of the same parts that acknowledges before it stores.",
-    needs: [],
+    what: "SIGKILL before the sync of a group, in a gateway of the same parts that acknowledges before it stores.",
+    needs: ["cc"],
     share: 2,
     trialKillsMax: 10,
     mustLose: true,
     run: async (trial) => {
       await trial.begin();
-      while (trial.kills < trial.wanted) await liveAndDie(trial, {}, EARLY_GATEWAY);
+      const kill = { operation: "write", pattern: "*/segment-*.db-wal" } as const;
+      while (trial.kills < trial.wanted)
+        await dieAtPoint(
+          trial,
+          trial.start({ kill: { ...kill, n: 10 + trial.random.int(GROUPS_MAX) } }, EARLY_GATEWAY),
+        );
       return trial.result(await trial.drain(), { mayLose: true });
     },
   },

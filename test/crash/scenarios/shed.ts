@@ -10,6 +10,7 @@ const BUDGET_BYTES = 16_777_216;
 /** Metrics of a message beside its number: so many that the budget is reached soon. */
 const METRICS = 200;
 const ALWAYS = 1_000_000_000;
+const SHED_WITHIN_MS = 15_000;
 const KILL_WITHIN_MS = 3_000;
 
 const PLACES: readonly Place[] = [
@@ -21,6 +22,16 @@ const PLACES: readonly Place[] = [
 /** Values that no compression makes small. */
 const noise = (n: number): Record<string, number> =>
   Object.fromEntries(Array.from({ length: METRICS }, (_, i) => [`m${i}`, Math.sin(n * 977 + i * 131)]));
+
+/** Waits until readings are given up; not for long, because what was given up before may do for a while. */
+async function shedding(trial: Trial): Promise<void> {
+  const before = shedSoFar(await trial.site.getStatus());
+  const endUs = systemClock.monotonicUs() + SHED_WITHIN_MS * 1_000;
+  await until(
+    "something is shed",
+    async () => systemClock.monotonicUs() > endUs || shedSoFar(await trial.site.getStatus()) > before,
+  );
+}
 
 const shedSoFar = ({ counters }: { readonly counters: Readonly<Record<string, number>> }): number =>
   Object.entries(counters).reduce((sum, [name, count]) => sum + (name.includes("shed") ? count : 0), 0);
@@ -42,9 +53,8 @@ async function shedAndKill(trial: Trial): Promise<TrialResult> {
     let reached = 0;
     while (trial.kills < trial.wanted) {
       const gateway = trial.start({ kill: { ...pointIn(PLACES, trial), waitsForArming: true } });
-      await trial.working(gateway);
-      const before = shedSoFar(await trial.site.getStatus());
-      await until("something is shed", async () => shedSoFar(await trial.site.getStatus()) > before);
+      await gateway.firstLine();
+      await shedding(trial);
       trial.machine.arm();
       const timer = new AbortController();
       await Promise.race([gateway.ended, systemClock.sleep(KILL_WITHIN_MS, timer.signal)]);
