@@ -264,7 +264,7 @@ class EmbeddedBroker implements Source {
     if (this.#said.isFirst(`version ${remoteAddress}`))
       this.#options.log.warn(
         { client: remoteAddress },
-        "a client wants MQTT 5; this broker speaks 3.1 and 3.1.1. Set the client to MQTT 3.1.1 (protocol version 4)",
+        "a client wants MQTT 5; this broker speaks 3.1 and 3.1.1. Set the client to MQTT 3.1.1 (protocol version 4), or let it publish to a broker with MQTT 5 and have the gateway subscribe there (ingest.client)",
       );
     link.socket.write(MQTT5_REFUSED);
     link.socket.destroySoon();
