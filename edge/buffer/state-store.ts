@@ -4,12 +4,12 @@ import type { NewEvent } from "@sluice/shared/contract/event.ts";
 import { isNumbered, type NumberedStream, type Stream, STREAMS } from "@sluice/shared/contract/stream.ts";
 import { assert, present } from "@sluice/shared/runtime/assert.ts";
 import type { Clock } from "@sluice/shared/runtime/clock.ts";
-import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { Log } from "@sluice/shared/runtime/log.ts";
 import { newUuid } from "@sluice/shared/runtime/random.ts";
 import { Bodies } from "./body.ts";
 import { openChecked, openOrReplace } from "./checked-file.ts";
 import { COUNTER_SCHEMA, Counters } from "./counters.ts";
+import { LakeMarks } from "./lake-marks.ts";
 import { MARK_SCHEMA, Marks } from "./marks.ts";
 import { type Derived, DerivedAmounts } from "./derived-amounts.ts";
 import { asideBytes, diskBytesOf, type FileSpace, letShrink, shrink, spaceOf } from "./file-space.ts";
@@ -90,12 +90,11 @@ export class StateStore {
   readonly #outbox: Outbox;
   readonly #kept: KeptWindows;
   readonly #amounts = new DerivedAmounts();
-  readonly #lakeFile: SqliteFile;
-  readonly #lakeMarks: Marks;
+  readonly #lake: LakeMarks;
   #decodedThrough: number;
   #checkpointThrough: number;
 
-  private constructor(options: StateStoreOptions, file: SqliteFile, lakeFile: SqliteFile) {
+  private constructor(options: StateStoreOptions, file: SqliteFile, lake: LakeMarks) {
     this.#clock = options.clock;
     this.#path = join(options.dir, "state.db");
     this.asideBytes = asideBytes(options.dir);
@@ -106,17 +105,18 @@ export class StateStore {
     this.#pending = new Pending(file, this.#bodies);
     this.#outbox = new Outbox(file, this.#bodies);
     this.#kept = new KeptWindows(file, this.#bodies);
-    this.#lakeFile = lakeFile;
-    this.#lakeMarks = new Marks(lakeFile);
-    const startedFrom = this.#lakeThrough();
+    this.#lake = lake;
     this.#file.transaction(() => {
       if (this.#marks.text("epoch") !== undefined) return;
       this.#marks.set("epoch", newUuid());
       // Its first batches begin at 0 all the same, so that the lake sees an epoch without a gap.
-      this.#marks.set("decoded", startedFrom);
+      this.#marks.set("decoded", lake.deliveredThrough);
     })();
     this.epoch = present(this.#marks.text("epoch"), "a state file has an epoch");
     this.#decodedThrough = this.#marks.number("decoded", -1);
+    // What is read before anything is delivered; the outbox may be large, and proves itself when it is sent.
+    this.checkpoint();
+    for (const stream of STREAMS) this.#pending.read(stream, Infinity);
     this.#checkpointThrough = Number(file.prepare("SELECT through FROM checkpoint").pluck().get() ?? -1);
   }
 
@@ -124,25 +124,22 @@ export class StateStore {
   static open(options: StateStoreOptions): StateStore {
     const { dir, log } = options;
     makeFolder(dir);
-    const lakeFile = openOrReplace(log, join(dir, "marks.db"), (path) => {
-      const file = openChecked(path);
-      file.exec(MARK_SCHEMA);
-      return file;
-    });
+    const lake = LakeMarks.open(dir, log);
     try {
       return openOrReplace(log, join(dir, "state.db"), (path) => {
+        lake.refuseSuspect(path);
         const file = openChecked(path);
         try {
           letShrink(file);
           file.exec(STATE_SCHEMA);
-          return new StateStore(options, file, lakeFile);
+          return new StateStore(options, file, lake);
         } catch (cause) {
           file.close();
           throw sqliteError(cause, `cannot use ${path}`);
         }
       });
     } catch (error) {
-      lakeFile.close();
+      lake.close();
       throw error;
     }
   }
@@ -239,7 +236,7 @@ export class StateStore {
 
   /** Whole chunks, oldest first, up to `rowsMax` rows, but at least one where there is any. */
   readPending(stream: Stream, rowsMax: number): PendingChunks {
-    return this.#pending.read(stream, rowsMax);
+    return this.#orSuspect(() => this.#pending.read(stream, rowsMax));
   }
 
   /** In one transaction: the batch is in the outbox, encoded once and for all, and its chunks are no longer pending. */
@@ -255,7 +252,7 @@ export class StateStore {
 
   /** Batches that the lake does not have yet, oldest first. */
   peekOutbox(limit: number, stream: Stream): readonly OutboxBatch[] {
-    return this.#outbox.read(stream, limit);
+    return this.#orSuspect(() => this.#outbox.read(stream, limit));
   }
 
   /**
@@ -263,7 +260,7 @@ export class StateStore {
    * the lake may have them whatever comes of it. Undefined where it is delivered.
    */
   beginUpload(id: number): OutboxBatch | undefined {
-    const batch = this.#outbox.readOne(id);
+    const batch = this.#orSuspect(() => this.#outbox.readOne(id));
     if (batch !== undefined && this.#outbox.untriedStep(id) !== undefined)
       this.#transaction(() => this.#outbox.markTried(id));
     return batch;
@@ -308,8 +305,7 @@ export class StateStore {
       this.#marks.set(`delivered.${end.stream}`, end.to);
       if (end.stream === "readings") this.#kept.forgetDelivered(end.to);
     });
-    const through = this.deliveredOffset();
-    if (through > this.#lakeThrough()) this.#lakeMarks.set("delivered", through);
+    this.#lake.setDelivered(this.deliveredOffset());
   }
 
   /** The last message offset of which every reading, label and quarantined value is in the lake. */
@@ -320,11 +316,6 @@ export class StateStore {
         : this.deliveredThrough(stream),
     );
     return Math.min(...through);
-  }
-
-  /** What is remembered of it outside of the state file. */
-  #lakeThrough(): number {
-    return this.#lakeMarks.number("delivered", -1);
   }
 
   /** The last offset that is in a batch; -1 before the first. */
@@ -378,15 +369,26 @@ export class StateStore {
 
   close(): void {
     this.#file.close();
-    this.#lakeFile.close();
+    this.#lake.close();
   }
 
   #transaction<T>(work: () => T): T {
     try {
-      return this.#file.transaction(work)(); // Durable from here: SQLite has synced to disk.
-    } catch (cause) {
+      return this.#orSuspect(() => this.#file.transaction(work)()); // Durable from here: SQLite has synced to disk.
+    } catch (error) {
       this.#kept.reload(); // The transaction may have got as far as to change them.
-      throw cause instanceof PipelineError ? cause : sqliteError(cause, `cannot write to ${this.#path}`);
+      throw error;
+    }
+  }
+
+  /** Damage is remembered outside of the damaged file: the next start begins a new epoch and does not stop here again. */
+  #orSuspect<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (cause) {
+      const error = sqliteError(cause, `cannot use ${this.#path}`);
+      if (error.code === "buffer.damaged") this.#lake.suspectState();
+      throw error;
     }
   }
 }
