@@ -113,6 +113,8 @@ export class Admissions {
     }: { readonly username: string | undefined; readonly password: Uint8Array | undefined },
     answer: Answer,
   ): void {
+    // Whoever is gone already has no address to be judged by, and is not counted as refused.
+    if (this.#options.socketOf(client).destroyed) return answer(refusal("its connection is gone", 3), null);
     this.#admit(client, username, password).then(
       (admission) => {
         if (admission.kind === "admitted") return answer(null, true);

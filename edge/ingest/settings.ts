@@ -185,7 +185,7 @@ const brokerSettingsSchema = z
       "Most connections that have not said CONNECT; one more closes the oldest.",
       1,
       100_000,
-      500,
+      1_000,
     ),
     connectTimeoutMs: whole(
       "How long a connection may take to say CONNECT, in milliseconds.",

@@ -31,7 +31,7 @@ export interface IngestStats {
   readonly acknowledged: number;
   /** What was refused, by reason. */
   readonly refused: Readonly<Record<string, number>>;
-  /** Why nothing can come in right now, in words; undefined while it can. */
+  /** Why somebody must act so that messages come in, now or soon, in words; undefined while nobody must. */
   readonly problem: string | undefined;
 }
 

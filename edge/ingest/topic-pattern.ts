@@ -1,9 +1,6 @@
 /** A topic filter as its levels (MQTT 3.1.1 §4.7): `+` stands for one level, `#` at the end for any number. */
 export type Levels = readonly string[];
 
-/** The longest topic that MQTT can carry, in bytes (MQTT 3.1.1 §1.5.3). */
-export const TOPIC_BYTES_MAX = 65_535;
-
 export const levelsOf = (filter: string): Levels => filter.split("/");
 
 /** Whether a text is a topic filter: wildcards stand alone in their level, `#` only in the last. */

@@ -2,7 +2,10 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-export const isOpensslInstalled = spawnSync("openssl", ["version"]).error === undefined;
+/** A program of the machine, not a package. */
+const OPENSSL = "openssl";
+
+export const isOpensslInstalled = spawnSync(OPENSSL, ["version"]).error === undefined;
 
 /** A certificate and its key, as files and as text would be read from them. */
 export interface CertificateFiles {
@@ -74,4 +77,4 @@ export class CertificateAuthority {
 }
 
 const openssl = (...words: readonly string[]): void =>
-  void execFileSync("openssl", words.join(" ").split(" "), { stdio: "pipe" });
+  void execFileSync(OPENSSL, words.join(" ").split(" "), { stdio: "pipe" });
