@@ -176,7 +176,7 @@ class EmbeddedBroker implements Source {
         this.#doors.established(this.#socketOf(client));
         this.#admissions.connecting(client, packet);
         // The connection looks after its keep-alive itself: the broker does not see every packet.
-        this.#connections.get(client)?.promises(packet.keepalive ?? 0);
+        this.#connections.get(client)?.liveness.promises(packet.keepalive ?? 0);
         packet.keepalive = 0;
         answer(null, true);
       },

@@ -5,6 +5,7 @@ import type { PublishRights } from "./access.ts";
 import type { AcknowledgementBatch } from "./acknowledgement-batch.ts";
 import { BrokerLink } from "./broker-link.ts";
 import type { Intake, Refusal } from "./intake.ts";
+import { Liveness } from "./liveness.ts";
 import { PacketReader } from "./packet-reader.ts";
 import { PublishRate, type PublishRateLimits } from "./rate-limit.ts";
 import type { PublishPackets } from "./publish-packet.ts";
@@ -52,6 +53,7 @@ export interface PublishPath {
  */
 export class PublishConnection {
   readonly link: BrokerLink;
+  readonly liveness: Liveness;
   readonly #socket: Socket;
   readonly #path: PublishPath;
   readonly #reader: PacketReader;
@@ -75,15 +77,12 @@ export class PublishConnection {
   readonly #rate: PublishRate | undefined;
   /** Set while publishes wait because the client is over its rate. */
   #slowing: AbortController | undefined;
-  #keepAliveMs = 0;
-  #silentMs = 0;
-  #stalledMs = 0;
-  #wasHeard = false;
   #receivedAtUs = 0;
 
   constructor(socket: Socket, path: PublishPath) {
     this.#socket = socket;
     this.#path = path;
+    this.liveness = new Liveness(path.limits.stallMs);
     this.#reader = new PacketReader(path.limits.packetBytesMax);
     const rate = new PublishRate(path.limits.rate, path.clock.monotonicUs());
     this.#rate = rate.isLimited ? rate : undefined;
@@ -114,11 +113,6 @@ export class PublishConnection {
     return this.#client?.id ?? this.remoteAddress;
   }
 
-  /** How long the client will be silent at most, in seconds; 0: as long as it likes. */
-  promises(keepAliveS: number): void {
-    this.#keepAliveMs = keepAliveS * 1_500; // MQTT 3.1.1 §3.1.2.10: one and a half times.
-  }
-
   /** The broker has said CONNACK with 0. */
   accepted(client: Client, rights: PublishRights): void {
     if (this.#state !== "connecting") return;
@@ -142,16 +136,15 @@ export class PublishConnection {
   /** Looks whether the client is still there and reads its acknowledgements; `elapsedMs` have gone by. */
   check(elapsedMs: number): void {
     if (this.#state !== "ready") return;
-    // What we do not read cannot be held against the client.
-    this.#silentMs = this.#wasHeard || this.#isHolding ? 0 : this.#silentMs + elapsedMs;
-    this.#stalledMs = this.#areAcknowledgementsUnread ? this.#stalledMs + elapsedMs : 0;
-    this.#wasHeard = false;
-    if (this.#stalledMs > this.#path.limits.stallMs) {
-      this.#path.refused("subscriber.stalled", this, "It does not read its acknowledgements.");
-      this.close();
-    } else if (this.#keepAliveMs > 0 && this.#silentMs > this.#keepAliveMs) {
-      this.close(new Error("keep alive timeout"));
-    }
+    const life = this.liveness.check({
+      elapsedMs,
+      isHeldUp: this.#isHolding,
+      isUnread: this.#areAcknowledgementsUnread,
+    });
+    if (life === "silent") this.close(new Error("keep alive timeout"));
+    if (life !== "stalled") return;
+    this.#path.refused("subscriber.stalled", this, "It does not read its acknowledgements.");
+    this.close();
   }
 
   /** Writes the acknowledgements that have become due, all at once, and reads on. */
@@ -191,7 +184,7 @@ export class PublishConnection {
     while (this.#state !== "closed" && (this.#isHolding || this.#reader.next())) {
       this.#isHolding = !this.#takePacket();
       if (this.#isHolding) break;
-      this.#wasHeard = true;
+      this.liveness.heard();
     }
     this.#isTaking = false;
     const { fault } = this.#reader;
