@@ -17,7 +17,7 @@ import { PipelineThread } from "./pipeline-thread.ts";
 import type { Announcement } from "./pipeline.ts";
 import type { GatewayStatus } from "./status/gateway-status.ts";
 import { judgeStatus } from "./status/judge.ts";
-import { RateMeter } from "./status/rate-meter.ts";
+import { Meters } from "./status/meters.ts";
 import { StatusServer } from "./status/status-server.ts";
 
 /** The longest that a stop may take before it is said who is late. */
@@ -42,7 +42,7 @@ export class Gateway {
   readonly #status: StatusServer;
   readonly #lifecycle: Lifecycle;
   readonly #startedAtUs: number;
-  #rates: GatewayStatus["rates"] = { readingsPerS: 0, bytesPerS: 0 };
+  readonly #meters = new Meters();
   #unlock: () => void = () => undefined;
 
   constructor(options: GatewayOptions) {
@@ -110,7 +110,7 @@ export class Gateway {
         ...source.stats(),
       })),
       commit: this.#commit.stats(),
-      rates: this.#rates,
+      rates: this.#meters.rates,
     });
   }
 
@@ -118,17 +118,10 @@ export class Gateway {
   #meter(): Part {
     const { clock } = this.#options;
     const stopping = new AbortController();
-    const readings = new RateMeter();
-    const bytes = new RateMeter();
     let running = Promise.resolve();
     const run = async (): Promise<void> => {
       while (!stopping.signal.aborted) {
-        const { counters, buffer } = await this.#pipeline.snapshot();
-        const nowUs = clock.monotonicUs();
-        this.#rates = {
-          readingsPerS: readings.sample(counters["readings"] ?? 0, nowUs),
-          bytesPerS: bytes.sample(buffer.writtenBytes, nowUs),
-        };
+        this.#meters.sample(await this.#pipeline.snapshot(), clock.monotonicUs());
         await clock.sleep(METER_INTERVAL_MS, stopping.signal);
       }
     };

@@ -235,6 +235,7 @@ export class PipelineHost {
 
   /** Everything that the status says of this thread. */
   snapshot(): PipelineSnapshot {
+    const { buffer } = this.#options.settings;
     return {
       epoch: this.#state.epoch,
       buffer: {
@@ -243,7 +244,15 @@ export class PipelineHost {
         deliveredThrough: this.#state.deliveredOffset(),
         outbox: this.#state.outbox(),
         stateBytes: this.#state.diskBytes(),
-        diskBytesMax: this.#options.settings.buffer.diskBytesMax,
+        diskBytesMax: buffer.diskBytesMax,
+        disk: {
+          ...this.#budget.use(),
+          whenFull: buffer.whenFull,
+          thinningMax: buffer.thinningMax,
+          thinnable: this.#state.thinnable(),
+        },
+        derived: this.#state.derived(),
+        derivedWrittenBytes: this.#state.writtenBytes,
       },
       clockProblem: this.#pipeline.clockProblem(),
       counters: this.#state.counters(),

@@ -7,6 +7,7 @@ import {
   isAboveHigh,
   isAboveLow,
   planShedding,
+  roomUntilBytes,
   SHED_STREAMS,
   type ShedAction,
   type ShedPolicy,
@@ -38,6 +39,8 @@ export interface DiskUse {
   readonly spareRawBytes: number;
   /** Of them, files that were set aside as damaged. */
   readonly asideBytes: number;
+  /** What may be used before readings are given up, or messages refused. */
+  readonly roomUntilBytes: number;
   /** Whether room is wanted and nothing is left that may be given up. */
   readonly exhausted: boolean;
 }
@@ -108,7 +111,7 @@ export class DiskBudget {
   }
 
   use(): DiskUse {
-    const { messages, state, otherBytes } = this.#options;
+    const { messages, state, otherBytes, policy } = this.#options;
     const { diskBytes, freeBytes } = state.space();
     const asideBytes = messages.asideBytes + state.asideBytes;
     return {
@@ -116,6 +119,7 @@ export class DiskBudget {
       freeBytes,
       spareRawBytes: this.#spareRaw().bytes,
       asideBytes,
+      roomUntilBytes: roomUntilBytes(policy.diskBytesMax, policy.whenFull),
       exhausted: this.#exhausted,
     };
   }

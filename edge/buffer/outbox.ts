@@ -76,7 +76,9 @@ export class Outbox {
   readonly #remove: Statement;
   readonly #removeFate: Statement;
   readonly #sum: Statement;
-  /** Undefined where it must be counted anew. */
+  readonly #readingsByStep: Statement;
+  /** Undefined where they must be counted anew. */
+  #readings: readonly { readonly step: number; readonly bytes: number }[] | undefined;
   #totals: { readonly batches: number; readonly bytes: number } | undefined;
 
   constructor(file: SqliteFile, bodies: Bodies) {
@@ -97,13 +99,16 @@ export class Outbox {
     this.#setStep = file.prepare("UPDATE batch_fate SET step = ? WHERE batch = ?");
     this.#remove = file.prepare("DELETE FROM outbox WHERE id = ?");
     this.#removeFate = file.prepare("DELETE FROM batch_fate WHERE batch = ?");
+    this.#readingsByStep = file.prepare(
+      "SELECT step, sum(length(body)) AS bytes FROM outbox JOIN batch_fate ON batch = id WHERE stream = 'readings' AND tried = 0 GROUP BY step",
+    );
     this.#sum = file.prepare(
       "SELECT count(*) AS batches, coalesce(sum(length(body)), 0) AS bytes FROM outbox",
     );
   }
 
   write(batch: SealedBatch, atUs: number): void {
-    this.#totals = undefined;
+    this.#forget();
     const { stream, from, to, rows, key, sha256 } = batch;
     const body = this.#bodies.seal(outboxPlace(batch), batch.body);
     const { lastInsertRowid } = this.#insert.run(stream, from, to, rows, key, sha256, body);
@@ -137,11 +142,12 @@ export class Outbox {
   }
 
   markTried(id: number): void {
+    this.#forget();
     this.#try.run({ id });
   }
 
   rewrite(batch: RewrittenBatch): void {
-    this.#totals = undefined;
+    this.#forget();
     const body = this.#bodies.seal(outboxPlace(batch), batch.body);
     this.#rewrite.run({ id: batch.id, rows: batch.rows, sha256: batch.sha256, body });
     this.#setStep.run(batch.step, batch.id);
@@ -153,9 +159,20 @@ export class Outbox {
   }
 
   remove(id: number): void {
-    this.#totals = undefined;
+    this.#forget();
     this.#remove.run(id);
     this.#removeFate.run(id);
+  }
+
+  /** Bytes of readings in batches that may still be written anew, by their step. */
+  untriedReadings(): readonly { readonly step: number; readonly bytes: number }[] {
+    this.#readings ??= this.#readingsByStep.all() as { step: number; bytes: number }[];
+    return this.#readings;
+  }
+
+  #forget(): void {
+    this.#totals = undefined;
+    this.#readings = undefined;
   }
 
   totals(): { readonly batches: number; readonly bytes: number } {

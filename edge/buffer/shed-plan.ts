@@ -68,6 +68,10 @@ export const SHED_ORDER: readonly {
 /** The streams of which something can be given up. */
 export const SHED_STREAMS: readonly Stream[] = [...new Set(SHED_ORDER.map(({ stream }) => stream))];
 
+/** What may be used before readings are given up, or messages refused. */
+export const roomUntilBytes = (budgetBytes: number, whenFull: WhenFull): number =>
+  whenFull === "shed" ? budgetBytes * HIGH_SHARE : budgetBytes;
+
 export const isAboveHigh = ({
   usedBytes,
   budgetBytes,

@@ -20,6 +20,11 @@ export interface PipelineSnapshot {
       readonly reason: string;
     }[];
     readonly outbox: { readonly batches: number; readonly bytes: number };
+    readonly disk: Disk;
+    /** Since the start: readings, and everything else. */
+    readonly derived: { readonly readings: Derived; readonly other: Derived };
+    /** Bytes of rows and batches written since the start. */
+    readonly derivedWrittenBytes: number;
   };
   /** How it is known that the gateway's own clock is wrong. */
   readonly clockProblem?: string | undefined;
@@ -76,6 +81,34 @@ export interface PipelineSnapshot {
   };
 }
 
+/** How much of the disk is used, and by what. */
+export interface Disk {
+  /** All files of the buffer, the set-aside ones included. */
+  readonly diskBytes: number;
+  /** Of them, free pages that are used next. */
+  readonly freeBytes: number;
+  /** Of them, raw messages that go first, because what they say is on disk a second time. */
+  readonly spareRawBytes: number;
+  /** Of them, files that were set aside as damaged. */
+  readonly asideBytes: number;
+  /** What may be used before readings are given up, or messages refused. */
+  readonly roomUntilBytes: number;
+  /** Whether room is wanted and nothing is left that may be given up. */
+  readonly exhausted: boolean;
+  readonly whenFull: "shed" | "refuse";
+  /** One of so many readings of each series is left before whole batches are dropped. */
+  readonly thinningMax: number;
+  /** Batches of readings that may still be thinned out, by how far they are. */
+  readonly thinnable: readonly { readonly step: number; readonly bytes: number }[];
+}
+
+interface Derived {
+  readonly rows: number;
+  readonly pendingRows: number;
+  /** What a row weighs in a batch. */
+  readonly bytesPerRow: number;
+}
+
 interface Amount {
   readonly batches: number;
   readonly rows: number;
@@ -91,7 +124,7 @@ export interface SourceStatus {
   readonly acknowledged: number;
   readonly receivedBytes: number;
   readonly refused: Readonly<Record<string, number>>;
-  /** Why it takes nothing at the moment. */
+  /** Why somebody must act so that it takes messages, now or soon. */
   readonly problem: string | undefined;
 }
 
@@ -116,13 +149,19 @@ export interface GatewayStatus extends PipelineSnapshot {
     readonly readingsPerS: number;
     /** Bytes of messages written to disk. */
     readonly bytesPerS: number;
+    /** Vectors, predictions, labels and whatever else is no reading. */
+    readonly otherRowsPerS: number;
     /** Encoded bytes that the lake took. */
-    readonly deliveredBytesPerS?: number;
+    readonly deliveredBytesPerS: number;
+    /** Bytes written to storage by the whole process, as the system counts them or estimated. */
+    readonly storage: { readonly bytesPerS: number; readonly from: "system" | "estimate" };
   };
   readonly capacity: {
-    /** Hours until the disk budget is reached at the present rate if nothing is delivered; undefined at no rate. */
+    /** Hours until readings are thinned out, or messages refused, if nothing is delivered; undefined at no rate. */
     readonly hoursLeft: number | undefined;
-    /** Seconds until the batches that wait are delivered, at the present rate; undefined while none is delivered. */
+    /** Hours until readings are dropped whole, where they are thinned out before. */
+    readonly hoursUntilDropped: number | undefined;
+    /** Seconds until what waits is delivered, at the present rates; undefined while it does not get less. */
     readonly drainS: number | undefined;
   };
 }

@@ -1,4 +1,5 @@
 import { PipelineError, recoveryOf } from "@sluice/shared/runtime/errors.ts";
+import { drainS, forecast } from "./forecast.ts";
 import type { GatewayStatus, PipelineSnapshot, SourceStatus } from "./gateway-status.ts";
 
 /** With the lake away and less time left than this, somebody must act: a working day and a night. */
@@ -6,9 +7,6 @@ const HOURS_LEFT_MIN = 24;
 
 /** The share of the disk budget at which it counts as used up: one more group may be too much. */
 const DISK_FULL_SHARE = 0.99;
-
-/** A batch weighs about as much on disk as the messages that it was made from, until it is delivered. */
-const DERIVED_SHARE = 2;
 
 type Parts = {
   readonly identity: Pick<GatewayStatus, "gateway" | "softwareVersion" | "uptimeS" | "memoryBytes">;
@@ -20,11 +18,7 @@ type Parts = {
 
 /** Puts a status together from what both threads say. Pure. */
 export function judgeStatus({ identity, pipeline, ingest, commit, rates }: Parts): GatewayStatus {
-  const { buffer } = pipeline;
-  const capacity = {
-    hoursLeft: hoursLeft(buffer, rates.bytesPerS),
-    drainS: drainS(buffer.outbox.bytes, rates.deliveredBytesPerS),
-  };
+  const capacity = capacityOf(pipeline, rates);
   const problems = problemsOf(pipeline, ingest, capacity.hoursLeft);
   return {
     ...identity,
@@ -55,7 +49,7 @@ function problemsOf(
       ({ file, reason }) => [true, `messages are damaged on disk, ${file}: ${reason}`] as const,
     ),
     [
-      usedBytes(buffer) >= buffer.diskBytesMax * DISK_FULL_SHARE,
+      buffer.disk.diskBytes >= buffer.diskBytesMax * DISK_FULL_SHARE,
       "the disk budget is used up: new messages are refused until the lake has taken some, or buffer.diskBytesMax is raised",
     ],
     [
@@ -64,7 +58,11 @@ function problemsOf(
     ],
     [sync.lake === "away" && !mustWait, `the lake refuses what is sent: ${lastError?.message}`],
     [
-      sync.lake === "away" && hoursLeft !== undefined && hoursLeft < HOURS_LEFT_MIN,
+      sync.lake === "away" && hoursLeft === 0 && buffer.disk.whenFull === "shed",
+      `the lake is away, and the oldest readings are given up for room: ${lastError?.message}`,
+    ],
+    [
+      sync.lake === "away" && hoursLeft !== undefined && hoursLeft > 0 && hoursLeft < HOURS_LEFT_MIN,
       `the lake is away, and the disk lasts for ${hoursLeft?.toFixed(1)} more hours: ${lastError?.message}`,
     ],
     [
@@ -88,18 +86,20 @@ function problemsOf(
 /** Whether a failure goes away without anybody's doing. */
 const passes = (code: string): boolean => recoveryOf(new PipelineError(code, "")) === "retry";
 
-const usedBytes = (buffer: PipelineSnapshot["buffer"]): number => buffer.diskBytes + buffer.stateBytes;
-
-/** Hours until the disk budget is used up when nothing more is delivered. */
-function hoursLeft(buffer: PipelineSnapshot["buffer"], bytesPerS: number): number | undefined {
-  const freeBytes = Math.max(0, buffer.diskBytesMax - usedBytes(buffer));
-  return bytesPerS === 0 ? undefined : freeBytes / (bytesPerS * DERIVED_SHARE) / 3_600;
-}
-
-/** Seconds until the lake has all batches that wait, at the rate of the last minute. */
-function drainS(waitingBytes: number, deliveredBytesPerS: number | undefined): number | undefined {
-  if (waitingBytes === 0) return 0;
-  return deliveredBytesPerS === undefined || deliveredBytesPerS === 0
-    ? undefined
-    : waitingBytes / deliveredBytesPerS;
+function capacityOf({ buffer }: PipelineSnapshot, rates: GatewayStatus["rates"]): GatewayStatus["capacity"] {
+  const { disk, outbox, derived } = buffer;
+  const { readings, other } = derived;
+  const growth = {
+    readingsBytesPerS: rates.readingsPerS * readings.bytesPerRow,
+    otherBytesPerS: rates.otherRowsPerS * other.bytesPerRow,
+  };
+  const pendingBytes = readings.pendingRows * readings.bytesPerRow + other.pendingRows * other.bytesPerRow;
+  return {
+    ...forecast({ ...disk, usedBytes: disk.diskBytes - disk.freeBytes }, growth),
+    drainS: drainS({
+      bytes: outbox.bytes + pendingBytes,
+      arrivalBytesPerS: growth.readingsBytesPerS + growth.otherBytesPerS,
+      deliveredBytesPerS: rates.deliveredBytesPerS,
+    }),
+  };
 }

@@ -131,7 +131,8 @@ function ingestMetrics({ ingest, commit }: GatewayStatus): readonly Metric[] {
 }
 
 function bufferMetrics({ buffer, rates, capacity }: GatewayStatus): readonly Metric[] {
-  const { hoursLeft } = capacity;
+  const { hoursLeft, hoursUntilDropped } = capacity;
+  const { disk } = buffer;
   return [
     gauge("buffer_next_offset", "The offset of the next message.", one(buffer.nextOffset)),
     gauge("buffer_decoded_through", "The last offset that is decoded.", one(buffer.decodedThrough)),
@@ -140,12 +141,25 @@ function bufferMetrics({ buffer, rates, capacity }: GatewayStatus): readonly Met
       "The last offset that the lake has whole.",
       one(buffer.deliveredThrough),
     ),
-    gauge("buffer_disk_bytes", "Bytes on disk.", one(buffer.diskBytes + buffer.stateBytes)),
+    gauge("buffer_disk_bytes", "Bytes on disk.", one(disk.diskBytes)),
+    gauge("buffer_free_bytes", "Of them, free pages that are used next.", one(disk.freeBytes)),
+    gauge("buffer_spare_raw_bytes", "Of them, what can go at no loss.", one(disk.spareRawBytes)),
+    gauge("buffer_aside_bytes", "Of them, damaged files set aside.", one(disk.asideBytes)),
     gauge("buffer_disk_budget_bytes", "The most bytes that it may be.", one(buffer.diskBytesMax)),
     gauge(
       "buffer_seconds_left",
-      "Until the budget is used up if nothing is delivered; no sample while nothing comes in.",
+      "Until readings are given up, or messages refused, if nothing is delivered; no sample while nothing comes in.",
       hoursLeft === undefined ? [] : one(hoursLeft * 3_600),
+    ),
+    gauge(
+      "buffer_seconds_until_dropped",
+      "Until readings are dropped whole, where they are thinned out before.",
+      hoursUntilDropped === undefined ? [] : one(hoursUntilDropped * 3_600),
+    ),
+    gauge(
+      "storage_bytes_per_second",
+      "Written to storage over the last minute, as the system counts it or estimated.",
+      [{ labels: { from: rates.storage.from }, value: rates.storage.bytesPerS }],
     ),
     gauge(
       "buffer_damages",
@@ -162,8 +176,14 @@ function bufferMetrics({ buffer, rates, capacity }: GatewayStatus): readonly Met
   ];
 }
 
-function lakeMetrics({ buffer, sync }: GatewayStatus): readonly Metric[] {
+function lakeMetrics({ buffer, sync, capacity }: GatewayStatus): readonly Metric[] {
+  const { drainS } = capacity;
   return [
+    gauge(
+      "backlog_seconds",
+      "Until what waits is delivered at the present rates; no sample while it does not get less.",
+      drainS === undefined ? [] : one(drainS),
+    ),
     gauge("lake_reached", "1 when the last upload worked.", one(Number(sync.lake === "reached"))),
     gauge("pending_rows", "Rows that are in no batch yet.", one(sync.pendingRows)),
     gauge("outbox_batches", "Batches that the lake does not have yet.", one(buffer.outbox.batches)),

@@ -1,26 +1,7 @@
 import { isoTime } from "@sluice/shared/runtime/clock.ts";
+import { diskLines } from "./disk-lines.ts";
 import type { GatewayStatus } from "./gateway-status.ts";
-
-const count = (value: number): string => Math.round(value).toLocaleString("en");
-
-/** Bytes with the unit that reads best. */
-function bytes(value: number): string {
-  const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
-  let size = value;
-  let unit = 0;
-  while (size >= 1_024 && unit < units.length - 1) {
-    size /= 1_024;
-    unit++;
-  }
-  return `${unit === 0 ? size : size.toFixed(1)} ${units[unit]}`;
-}
-
-function hours(value: number | undefined): string {
-  if (value === undefined) return "nothing comes in";
-  return value >= 48
-    ? `${Math.round(value / 24)} days left at the present rate`
-    : `${value.toFixed(1)} hours left at the present rate`;
-}
+import { count, inBytes } from "./words.ts";
 
 /** A status for a person: plain words, units, what is wrong first. Pure. */
 export function renderStatus(status: GatewayStatus): string {
@@ -29,7 +10,7 @@ export function renderStatus(status: GatewayStatus): string {
   const rows: (readonly [string, string])[] = [
     [
       "gateway",
-      `${status.gateway}, version ${status.softwareVersion}, up ${count(status.uptimeS)} s, ${bytes(status.memoryBytes)} memory`,
+      `${status.gateway}, version ${status.softwareVersion}, up ${count(status.uptimeS)} s, ${inBytes(status.memoryBytes)} memory`,
     ],
     ...(status.healthy ? ["healthy"] : status.problems).map(
       (line, i) => [i === 0 ? "health" : "", line] as const,
@@ -38,17 +19,14 @@ export function renderStatus(status: GatewayStatus): string {
       (source) =>
         [
           source.name,
-          `${source.address}, ${plural(source.connections, "connection")}, ${count(source.received)} received (${bytes(source.receivedBytes)}), ${count(source.acknowledged)} acknowledged after fsync${refusals(source.refused)}`,
+          `${source.address}, ${plural(source.connections, "connection")}, ${count(source.received)} received (${inBytes(source.receivedBytes)}), ${count(source.acknowledged)} acknowledged after fsync${refusals(source.refused)}`,
         ] as const,
     ),
     [
       "buffer",
       `${count(buffer.nextOffset)} messages, decoded ${count(buffer.decodedThrough + 1)}, in the lake ${count(buffer.deliveredThrough + 1)}`,
     ],
-    [
-      "disk",
-      `${bytes(buffer.diskBytes + buffer.stateBytes)} of ${bytes(buffer.diskBytesMax)}, ${hours(status.capacity.hoursLeft)}`,
-    ],
+    ...diskLines(status),
     [
       "readings",
       `${count(counters["readings"] ?? 0)}, ${status.rates.readingsPerS.toFixed(1)} per second over the last minute`,
@@ -70,7 +48,7 @@ export function renderStatus(status: GatewayStatus): string {
     ],
     [
       "lake",
-      `${sync.lake}, ${count(sync.delivered.rows)} rows delivered since the start, ${plural(buffer.outbox.batches, "batch", "batches")} (${bytes(buffer.outbox.bytes)}) and ${plural(sync.pendingRows, "row")} waiting${drained(status.capacity.drainS)}`,
+      `${sync.lake}, ${count(sync.delivered.rows)} rows delivered since the start, ${plural(buffer.outbox.batches, "batch", "batches")} (${inBytes(buffer.outbox.bytes)}) and ${plural(sync.pendingRows, "row")} waiting${drained(status)}`,
     ],
     ...(sync.lake !== "away" || sync.lastError === undefined
       ? []
@@ -83,8 +61,10 @@ export function renderStatus(status: GatewayStatus): string {
 const plural = (value: number, one: string, many = `${one}s`): string =>
   `${count(value)} ${value === 1 ? one : many}`;
 
-const drained = (seconds: number | undefined): string =>
-  seconds === undefined || seconds < 1 ? "" : `, delivered in ${count(seconds)} s at the present rate`;
+function drained({ capacity: { drainS }, sync }: GatewayStatus): string {
+  if (drainS !== undefined) return drainS < 1 ? "" : `, delivered in ${count(drainS)} s at the present rate`;
+  return sync.lake === "reached" ? ", not getting less at the present rate" : "";
+}
 
 const modelText = (slot: GatewayStatus["inference"]["slot"]): string => {
   if (slot.state === "ready") return `${slot.model.model} version ${slot.model.version}`;

@@ -8,7 +8,7 @@ import { connectPublisher, COUNT_NUMBERED, countedOnce, numbered, publishAll, s3
 const PART = 2_000;
 
 /** Small enough that at the test's rate the disk would not last for a day, which is when somebody must act. */
-const DISK_BYTES_MAX = 64 * 1_048_576;
+const DISK_BYTES_MAX = 16 * 1_048_576;
 
 // Goal: nothing waits for the lake, and nothing is lost by its absence. Method: readings before, during and after a
 // time in which the store answers 503 to everything, then is not there at all; meanwhile the gateway is restarted.

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { GIB, parts, pipeline, statusWith } from "./sample-status.ts";
+import { GIB, parts, pipeline, ratesOf, statusWith } from "./sample-status.ts";
 
 const { buffer, sync, inference, models } = pipeline;
 const away = (code: string): typeof sync => ({
@@ -14,16 +14,24 @@ test("a gateway at which nothing is wrong is healthy", () => {
 
 test("a lake that is away is normal while the disk lasts", () => {
   expect(statusWith({ sync: away("store.unavailable") }).healthy).toBe(true);
-  const slow = { rates: { readingsPerS: 1, bytesPerS: 100 } };
+  const slow = { rates: ratesOf({ readingsPerS: 12 }) };
   expect(statusWith({ sync: away("store.unavailable") }, slow).healthy).toBe(true);
 });
 
 test("a lake that is away is a problem when the disk lasts for less than a day", () => {
-  const fast = { rates: { readingsPerS: 1, bytesPerS: GIB / 3_600 } };
+  const fast = { rates: ratesOf({ readingsPerS: GIB / 8 / 3_600 }) };
   expect(statusWith({ sync: away("store.unavailable") }, fast).problems).toEqual([
     "the lake is away, and the disk lasts for 1.0 more hours: the bucket does not answer",
   ]);
   expect(statusWith({}, fast).healthy).toBe(true); // It is delivered as fast as it comes.
+});
+
+test("a lake that is away is a problem as soon as readings are given up for it", () => {
+  const full = { ...buffer, disk: { ...buffer.disk, diskBytes: 3 * GIB } };
+  const rates = ratesOf({ readingsPerS: 1 });
+  expect(statusWith({ sync: away("store.unavailable"), buffer: full }, { rates }).problems).toEqual([
+    "the lake is away, and the oldest readings are given up for room: the bucket does not answer",
+  ]);
 });
 
 test("a lake that refuses is a problem at once, because waiting does not mend it", () => {
@@ -43,7 +51,11 @@ test.each([
     { clockProblem: "it says 1970-01-01T00:00:00.000Z, before this software was made" },
     "clock is wrong: it says 1970-01-01T00:00:00.000Z, before this software was made; until it is set",
   ],
-  ["a disk budget used up", { buffer: { ...buffer, diskBytes: 3 * GIB } }, "disk budget is used up"],
+  [
+    "a disk budget used up",
+    { buffer: { ...buffer, disk: { ...buffer.disk, diskBytes: 4 * GIB } } },
+    "disk budget is used up",
+  ],
   ["batches that differ from the lake's", { sync: { ...sync, divergedBatches: 2 } }, "2 batches differ"],
   [
     "a slot that failed",
@@ -74,13 +86,17 @@ test("what was refused long ago does not make a gateway unhealthy for ever", () 
   expect(statusWith({ buffer: { ...buffer, refused: 9 } }, { commit }).healthy).toBe(true);
 });
 
-test("capacity: hours until the budget is used up, counting what is derived, and seconds until the backlog is gone", () => {
-  const rates = { readingsPerS: 1, bytesPerS: GIB / 7_200, deliveredBytesPerS: 2_048 };
-  expect(statusWith({}, { rates }).capacity).toEqual({ hoursLeft: 2, drainS: 10 });
-  expect(statusWith({}, { rates: { readingsPerS: 0, bytesPerS: 0 } }).capacity).toEqual({
+test("capacity: hours until readings are given up, by what they weigh encoded, and seconds until the backlog is gone", () => {
+  // A GiB is free until the mark, an encoded reading weighs 8 bytes.
+  const rates = ratesOf({ readingsPerS: GIB / 8 / 7_200, deliveredBytesPerS: GIB / 7_200 + 2_058 });
+  const long = { ...buffer, outbox: { batches: 9_000, bytes: GIB } };
+  const { hoursLeft, hoursUntilDropped, drainS } = statusWith({ buffer: long }, { rates }).capacity;
+  expect([hoursLeft, hoursUntilDropped]).toEqual([2, 32]);
+  expect(drainS, "2 KiB a second of 149 is within what a rate varies").toBeUndefined();
+  const quick = ratesOf({ deliveredBytesPerS: 2_058 });
+  expect(statusWith({}, { rates: quick }).capacity).toEqual({
     hoursLeft: undefined,
-    drainS: undefined,
+    hoursUntilDropped: undefined,
+    drainS: 10,
   });
-  const idle = { ...buffer, diskBytes: 5 * GIB, outbox: { batches: 0, bytes: 0 } };
-  expect(statusWith({ buffer: idle }, { rates }).capacity).toEqual({ hoursLeft: 0, drainS: 0 });
 });

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { renderStatus } from "../../../edge/status/render.ts";
-import { pipeline, statusWith } from "./sample-status.ts";
+import { GIB, pipeline, ratesOf, statusWith } from "./sample-status.ts";
 
 const { buffer, sync, inference, features } = pipeline;
 
@@ -11,7 +11,9 @@ test("a status reads as a table in plain words and units", () => {
     "health           healthy",
     "embedded broker  127.0.0.1:1883, 1 connection, 1,002 received (2.0 KiB), 1,000 acknowledged after fsync, 2 refused (topic.reserved)",
     "buffer           1,000 messages, decoded 1,000, in the lake 900",
-    "disk             2.0 GiB of 4.0 GiB, nothing comes in",
+    "disk             2.0 GiB of 4.0 GiB, 126 days left at the present rate until readings are thinned out, 2014 days until any are dropped",
+    "shed             0 readings thinned away, 0 dropped",
+    "flash            84.4 MiB written per day at the present rate, as the system counts it",
     "readings         4,000, 12.3 per second over the last minute",
     "quarantine       7: time.future 7",
     "duplicates       3 redeliveries recognised",
@@ -19,7 +21,7 @@ test("a status reads as a table in plain words and units", () => {
     `features         pump_health ${hash}: 60 vectors, 0 revised, 4 late readings`,
     "model            pump_health version 3",
     "predictions      12, 1 devices in alarm",
-    "lake             reached, 3,000 rows delivered since the start, 2 batches (20.0 KiB) and 1 row waiting, delivered in 10 s at the present rate",
+    "lake             reached, 3,000 rows delivered since the start, 2 batches (20.0 KiB) and 1 row waiting, delivered in 11 s at the present rate",
   ]);
 });
 
@@ -77,12 +79,38 @@ test("readings that were too late for a correction are told", () => {
 });
 
 test.each([
-  [1, "nothing"],
-  [1_000, "hours left at the present rate"],
-  [3_600 * 200, "days left at the present rate"],
-])("capacity is told in the unit that fits", (seconds, text) => {
-  const bytesPerS = seconds === 1 ? 0 : (2 * 1_073_741_824) / 2 / seconds;
-  expect(renderStatus(statusWith({}, { rates: { readingsPerS: 1, bytesPerS } }))).toContain(text);
+  [0, "nothing comes in"],
+  [12 * 3_600, "12.0 hours left at the present rate"],
+  [200 * 3_600, "8 days left at the present rate"],
+])("how long the disk lasts is told in the unit that fits", (seconds, text) => {
+  const readingsPerS = seconds === 0 ? 0 : GIB / 8 / seconds;
+  expect(renderStatus(statusWith({}, { rates: ratesOf({ readingsPerS }) }))).toContain(text);
+});
+
+test("what was given up, what can be given up at no loss and what an estimate is are told in words", () => {
+  const disk = { ...buffer.disk, whenFull: "refuse" as const, spareRawBytes: 2_048, freeBytes: 4_096 };
+  const counters = {
+    "shed.readings.thinned": 1_200,
+    "shed.readings.dropped": 30,
+    "shed.features.dropped": 4,
+  };
+  const rates = ratesOf({ readingsPerS: GIB / 8 / 3_600 });
+  const text = renderStatus(
+    statusWith({ buffer: { ...buffer, disk: { ...disk, asideBytes: 1_024 } }, counters }, { rates }),
+  );
+  expect(text).toContain(
+    "1.0 hours left at the present rate until messages are refused; 2.0 KiB can go at no loss; 4.0 KiB are free within its files; 1.0 KiB are damaged files set aside",
+  );
+  expect(text).toContain("1,200 readings thinned away, 30 dropped, 4 vectors dropped");
+  expect(text).toContain(
+    "0 bytes written per day at the present rate, estimated: the system does not count it",
+  );
+});
+
+test("a backlog that does not get less is told", () => {
+  expect(renderStatus(statusWith({}, { rates: ratesOf({}) }))).toContain(
+    "waiting, not getting less at the present rate",
+  );
 });
 
 test("devices that break their contract and metrics that are silent have a line of their own, once there are some", () => {

@@ -20,6 +20,22 @@ export const pipeline: PipelineSnapshot = {
     refused: 0,
     damages: [],
     outbox: { batches: 2, bytes: 20_480 },
+    disk: {
+      diskBytes: 2 * GIB,
+      freeBytes: 0,
+      spareRawBytes: 0,
+      asideBytes: 0,
+      roomUntilBytes: 3 * GIB,
+      exhausted: false,
+      whenFull: "shed",
+      thinningMax: 16,
+      thinnable: [],
+    },
+    derived: {
+      readings: { rows: 4_000, pendingRows: 0, bytesPerRow: 8 },
+      other: { rows: 72, pendingRows: 1, bytesPerRow: 100 },
+    },
+    derivedWrittenBytes: 40_000,
   },
   counters: {
     messages: 1_000,
@@ -53,6 +69,18 @@ export const pipeline: PipelineSnapshot = {
 
 type Parts = Parameters<typeof judgeStatus>[0];
 
+/** Rates of a gateway at which nothing happens, but for those that are given. */
+export function ratesOf(changed: Partial<Parts["rates"]>): Parts["rates"] {
+  return {
+    readingsPerS: 0,
+    bytesPerS: 0,
+    otherRowsPerS: 0,
+    deliveredBytesPerS: 0,
+    storage: { bytesPerS: 0, from: "estimate" },
+    ...changed,
+  };
+}
+
 export const parts: Parts = {
   identity: { gateway: "site-1", softwareVersion: "0.1.0", uptimeS: 90, memoryBytes: 100 * 1_048_576 },
   pipeline,
@@ -69,7 +97,11 @@ export const parts: Parts = {
     },
   ],
   commit: { messages: 1_002, groups: 40, failedGroups: 0, refused: 0, waitingBytes: 0 },
-  rates: { readingsPerS: 12.34, bytesPerS: 0, deliveredBytesPerS: 2_048 },
+  rates: ratesOf({
+    readingsPerS: 12.34,
+    deliveredBytesPerS: 2_048,
+    storage: { bytesPerS: 1_024, from: "system" },
+  }),
 };
 
 /** A status in which only the worker's part differs from a healthy one. */
