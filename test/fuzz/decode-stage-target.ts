@@ -27,6 +27,17 @@ const TOPICS = [
   "no/route",
 ];
 
+/** Topics whose route may well read a payload that begins with a byte: most payloads should get far. */
+const LIKELY: Readonly<Record<number, readonly string[]>> = {
+  0x08: ["spBv1.0/g/NBIRTH/n", "spBv1.0/g/NDATA/n"],
+  0x1f: ["json/p1"],
+  0x28: ["json/p1"],
+  0x5b: ["json/p1", "senml/p1"],
+  0x7b: ["json/p1"],
+  0x81: ["cbor/x"],
+  0x85: ["cbor/x"],
+};
+
 const settings = decodeSettingsSchema.parse({
   routes: ROUTES.map((route) => ({ ...route, deviceType: "pump" })),
   contracts: [{ deviceType: "pump", metrics: { flow: { unit: "L/min", min: 0 } }, unknownMetrics: "accept" }],
@@ -40,6 +51,7 @@ export const decodeStageTarget: FuzzTarget = {
   seeds: decoderTargets.flatMap(({ seeds }) => seeds),
   run(payload, random) {
     offset += 1;
+    const likely = random.int(4) === 0 ? TOPICS : (LIKELY[payload[0] ?? 0] ?? TOPICS);
     const message = {
       offset,
       client: "c",
@@ -47,7 +59,7 @@ export const decodeStageTarget: FuzzTarget = {
       qos: 1 as const,
       dup: false,
       retain: false,
-      topic: TOPICS[random.int(TOPICS.length)] ?? "",
+      topic: likely[random.int(likely.length)] ?? "",
       payload,
       receivedAtUs: NOW_US + offset * 1_000,
     };
