@@ -3,6 +3,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { NewEvent } from "@sluice/shared/contract/event.ts";
+import { CLOCKS } from "@sluice/shared/contract/reading.ts";
 import { isoTime } from "@sluice/shared/runtime/clock.ts";
 import { expect, test } from "vitest";
 import type { Decoded } from "../../../edge/decode/decoder.ts";
@@ -34,7 +35,7 @@ function told({ readings, quarantine, labels, events, counters }: Decoded): obje
     readings: Array.from({ length: readings.count }, (_, i) => {
       const series = readings.series[readings.seriesIndex[i] ?? -1];
       const unit = series?.unit === undefined ? "" : ` ${series.unit}`;
-      const clock = readings.clock[i] === 0 ? "device" : "arrival";
+      const clock = CLOCKS[readings.clock[i] ?? -1];
       const time = `${isoTime(readings.measuredAtUs[i] ?? 0)} (${clock})`;
       return `${readings.offset[i]}/${readings.index[i]} ${series?.device} ${series?.metric} ${readings.value[i]}${unit} at ${time}${readings.withheld[i] === 1 ? ", withheld" : ""}`;
     }),
