@@ -7,7 +7,7 @@ import type { Log } from "@sluice/shared/runtime/log.ts";
 import { ConnectionLimits, type ConnectionRefusal } from "./connection-limits.ts";
 import { Listener, type TlsEndpoint } from "./listener.ts";
 import { RereadFiles } from "./reread-files.ts";
-import type { BrokerSettings } from "./settings.ts";
+import { type BrokerSettings, isLoopback } from "./settings.ts";
 import { expiryProblem, readTls } from "./tls.ts";
 
 /** Why a connection came to nothing before MQTT. */
@@ -60,7 +60,12 @@ export class FrontDoors {
    * "ingest.address_refused".
    */
   async listen(): Promise<string> {
-    const { plainTcp, tls } = this.#options.settings;
+    const { plainTcp, tls, host, usersFile } = this.#options.settings;
+    if (plainTcp && usersFile !== undefined && !isLoopback(host))
+      this.#options.log.warn(
+        { host },
+        "passwords cross the network in the clear: set ingest.broker.tls, and plainTcp: false",
+      );
     const plain = plainTcp ? [this.#plainListener()] : [];
     const secure = tls === undefined ? [] : [this.#tlsListener(tls)];
     this.#listeners = [...plain, ...secure];

@@ -234,6 +234,14 @@ test("a users file that cannot be read any more changes nothing but the status",
   expect(await tryConnect(started, as("ada", "one"))).toBe(0);
 });
 
+test("passwords that cross the network in the clear are warned of", async () => {
+  await writeUsers({ ada: "one" });
+  const open = await start({ usersFile, host: "0.0.0.0" });
+  expect(open.warnings.join()).toContain("in the clear");
+  const local = await start({ usersFile });
+  expect(local.warnings).toEqual([]);
+});
+
 test("a broker whose users file is missing does not start", async () => {
   await expect(start({ usersFile })).rejects.toMatchObject({ code: "ingest.users_unreadable" });
 });
