@@ -5,7 +5,8 @@ const DEATHS = ["NDEATH", "DDEATH"] as const;
 const OTHERS = ["NCMD", "DCMD", "STATE"] as const;
 
 /** What a message is for. */
-export type SparkplugMessageType = (typeof VALUES)[number] | (typeof DEATHS)[number] | (typeof OTHERS)[number];
+export type SparkplugMessageType =
+  (typeof VALUES)[number] | (typeof DEATHS)[number] | (typeof OTHERS)[number];
 
 /** A topic taken apart: spBv1.0/group/type/node[/device] (Sparkplug 3.0 §4.1). */
 export interface SparkplugTopic {
