@@ -90,6 +90,7 @@ export class PipelineHost {
       inference: this.#inference,
       views: settings.features.views,
       clock,
+      bootId: options.bootId,
       announce: options.announce,
       noticed: (events) => {
         for (const { kind, detail, facts } of events)

@@ -48,6 +48,8 @@ export interface PipelineOptions {
   /** Views from the settings; the loaded model's view is computed besides. */
   readonly views: readonly FeatureView[];
   readonly clock: Clock;
+  /** That of the log's stamps since this process began. */
+  readonly bootId: string;
   readonly announce: (announcement: Announcement) => void;
   /** Hears of the events of a step once they are on disk. */
   readonly noticed?: (events: readonly NewEvent[]) => void;
@@ -124,8 +126,8 @@ export class Pipeline {
 
   /** How it is known that the gateway's own clock is wrong; undefined where it may be right. */
   clockProblem(): string | undefined {
-    const { decoder, clock } = this.#options;
-    return decoder.clock.problem(clock.nowUs());
+    const { decoder, clock, bootId } = this.#options;
+    return decoder.clock.problem(clock.nowUs(), bootId);
   }
 
   /** Brings feature state from the checkpoint to what was committed; every output of this was committed before. */

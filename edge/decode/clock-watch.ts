@@ -78,14 +78,14 @@ export class ClockWatch {
     return wallUs < CLOCK_FLOOR_US || wallUs < this.#newestBeforeUs - this.#stepMinUs;
   }
 
-  /** How it is known that a wall clock that says this is wrong; undefined where it may be right. */
-  problem(wallUs: number): string | undefined {
-    if (!this.isUnsure(wallUs)) return undefined;
-    const before =
-      wallUs < CLOCK_FLOOR_US
-        ? "before this software was made"
-        : `before ${isoTime(this.#newestBeforeUs)}, when messages were stored already`;
-    return `it says ${isoTime(wallUs)}, ${before}`;
+  /** How it is known that the wall clock of this boot, which says this, is wrong; undefined where it may be right. */
+  problem(wallUs: number, bootId: string): string | undefined {
+    if (wallUs < CLOCK_FLOOR_US) return `it says ${isoTime(wallUs)}, before this software was made`;
+    const last = this.#stamp;
+    const lastBeforeUs = last === undefined || last.bootId === bootId ? -Infinity : last.wallUs;
+    const newestBeforeUs = Math.max(this.#newestBeforeUs, lastBeforeUs);
+    if (wallUs >= newestBeforeUs - this.#stepMinUs) return undefined;
+    return `it says ${isoTime(wallUs)}, before ${isoTime(newestBeforeUs)}, when messages were stored already`;
   }
 
   state(): ClockWatchState {

@@ -44,12 +44,13 @@ export const VIEW = viewOf([{ fn: "mean" }, { fn: "std" }, { fn: "deviation" }])
 
 /** The worker's half of a gateway over a folder, without what talks to the lake. */
 export function openParts(dir: string, log: Log, contracts: readonly object[] = []) {
+  const bootId = newUuid();
   const state = StateStore.open({ dir, clock: fastClock, log });
   const messages = SegmentLog.open({
     dir: join(dir, "segments"),
     limits: { segmentBytesMax: 262_144, diskBytesMax: 1_073_741_824, redeliveryEntriesMax: 100_000 },
     floorOffset: state.decodedThrough + 1,
-    bootId: newUuid(),
+    bootId,
     otherBytes: () => 0,
     clock: fastClock,
     log,
@@ -71,6 +72,7 @@ export function openParts(dir: string, log: Log, contracts: readonly object[] = 
     inference: new InferenceStage({ settings: inferenceSettingsSchema.parse({}), gateway: "gw-1" }),
     views: [VIEW],
     clock: fastClock,
+    bootId,
     announce: () => undefined,
   });
   pipeline.begin();

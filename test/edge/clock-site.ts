@@ -207,12 +207,13 @@ export class ClockSite {
   #open(): Parts {
     const { clock } = this;
     const log = silentLog;
+    const bootId = `boot-${this.#boots++}`;
     const state = StateStore.open({ dir: this.#dir, clock, log });
     const messages = SegmentLog.open({
       dir: join(this.#dir, "segments"),
       limits: { segmentBytesMax: 65_536, diskBytesMax: 1_073_741_824, redeliveryEntriesMax: 100 },
       floorOffset: state.decodedThrough + 1,
-      bootId: `boot-${this.#boots++}`,
+      bootId,
       otherBytes: () => 0,
       clock,
       log,
@@ -235,6 +236,7 @@ export class ClockSite {
       inference: new InferenceStage({ settings: inferenceSettingsSchema.parse({}), gateway: "gw-1" }),
       views: [VIEW],
       clock,
+      bootId,
       announce: () => undefined,
     });
     pipeline.begin();
