@@ -49,7 +49,7 @@ export default {
       name: "edge-stages-never-import-stages",
       severity: "error",
       from: { path: `^edge/(${stages.edge})/` },
-      to: { path: `^edge/`, pathNot: "^edge/$1/" },
+      to: { path: `^edge/`, pathNot: ["^edge/$1/", "^edge/node_modules/"] },
     },
     {
       name: "cloud-stages-never-import-stages",
