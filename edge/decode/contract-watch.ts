@@ -32,16 +32,20 @@ export interface Verdict {
   readonly device: { readonly key: string; readonly name: string; readonly type: string };
   /** Undefined where what broke the contract is no value of a metric. */
   readonly metric: string | undefined;
-  /** The row of its reading; undefined where it was refused. */
-  readonly row: number | undefined;
-  readonly measuredAtUs: number;
 }
 
 /** What the watch needs of the world: the rules by device type, and somebody who takes what it has to say. */
 export interface WatchParts {
   readonly rules: ReadonlyMap<string, WatchRules>;
   readonly tell: (event: NewEvent) => void;
-  readonly withhold: (row: number) => void;
+  readonly readings: Readings;
+}
+
+/** What the watch needs of the readings. */
+export interface Readings {
+  measuredAtUsAt(row: number): number;
+  /** Keeps a reading from features and models. */
+  withhold(row: number): void;
 }
 
 /** What the watch remembers. */
@@ -81,6 +85,8 @@ export interface WatchStatus {
 export class ContractWatch {
   readonly #parts: WatchParts;
   readonly #devices = new Map<string, WatchedDevice>();
+  /** The one that was judged last: the values of a message are mostly of one device. */
+  #last: { readonly key: string; readonly device: WatchedDevice } | undefined;
   /** Devices, and the metrics that they may have. */
   #watched = 0;
   /** Of those, the devices whose breaker is open, and how many metrics are silent. */
@@ -124,17 +130,18 @@ export class ContractWatch {
       for (const metric of device.metrics.values()) metric.heardAtUs += stepUs;
   }
 
-  /** Takes the next value of a message. */
-  judge({ device: named, metric: name, row, measuredAtUs }: Verdict, message: Place): void {
-    const device = this.#device(named, message);
+  /** Takes the next value of a message; `row` is that of its reading, undefined where it was refused. */
+  judge({ device: named, metric: name }: Verdict, row: number | undefined, message: Place): void {
+    const device = this.#last?.key === named.key ? this.#last.device : this.#device(named, message);
     if (device === undefined) return;
+    const { readings } = this.#parts;
     const metric = name === undefined ? undefined : this.#heard(device, name, message);
-    const isExcess = row !== undefined && metric?.exceeds(measuredAtUs) === true;
+    const isExcess = row !== undefined && metric?.exceeds(readings.measuredAtUsAt(row)) === true;
     if (isExcess) this.#exceeded(device, { name, metric, message });
     this.#judgeDevice(device, row === undefined || isExcess, message);
     const isOpen = device.breaker?.isOpen === true;
     if (row === undefined || !(isExcess || isOpen)) return;
-    this.#parts.withhold(row);
+    readings.withhold(row);
     this.#count("withheld");
     if (isExcess) this.#count("withheld.rate");
     if (!isOpen) return;
@@ -174,6 +181,7 @@ export class ContractWatch {
   /** Goes on from a state; devices of which the contracts no longer promise anything are forgotten. */
   restore({ devices, bootId, listeningSinceUs, staleFromUs, nextLookUs }: ContractWatchState): void {
     this.#devices.clear();
+    this.#last = undefined;
     this.#open.clear();
     this.#watched = 0;
     this.#staleCount = 0;
@@ -197,6 +205,7 @@ export class ContractWatch {
 
   #device({ key, name, type }: Verdict["device"], message: Place): WatchedDevice | undefined {
     const known = this.#devices.get(key);
+    this.#last = known === undefined ? undefined : { key, device: known };
     if (known !== undefined) return known;
     const rules = this.#parts.rules.get(type);
     if (rules === undefined) return undefined;

@@ -49,7 +49,7 @@ export class Verdicts {
 
   constructor({ columns, rules, tell }: VerdictParts) {
     this.#columns = columns;
-    this.#watch = new ContractWatch({ rules, tell, withhold: (row) => columns.withhold(row) });
+    this.#watch = new ContractWatch({ rules, tell, readings: columns });
     this.#newMetrics = new NewMetrics(tell);
   }
 
@@ -90,13 +90,13 @@ export class Verdicts {
   settle(message: RawMessage, fromRow: number): void {
     if (this.#found.length === 0) return;
     let row = fromRow;
-    for (const { device, metric, index, isRefused, unlisted } of this.#found) {
+    for (const found of this.#found) {
+      const { device, index, isRefused, unlisted } = found;
       while (row < this.#columns.count && this.#columns.indexAt(row) < index) row += 1;
       const isStored = !isRefused && row < this.#columns.count && this.#columns.indexAt(row) === index;
       if (isStored && unlisted !== undefined) this.#newMetrics.notice(unlisted, device.name, message);
-      if (!this.#isLive || !device.isWatched || !(isStored || isRefused)) continue;
-      const measuredAtUs = isStored ? this.#columns.measuredAtUsAt(row) : 0;
-      this.#watch.judge({ device, metric, row: isStored ? row : undefined, measuredAtUs }, message);
+      if (this.#isLive && device.isWatched && (isStored || isRefused))
+        this.#watch.judge(found, isStored ? row : undefined, message);
     }
     this.#found = [];
   }
