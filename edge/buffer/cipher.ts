@@ -35,7 +35,8 @@ const KEYS_REMEMBERED = 64;
  * No nonce is used twice with one key, without anything to remember on disk: each start draws a salt of 128 bits, HKDF
  * makes a key of its own from the file's key and the salt, and under this key the nonce is a counter from 0 (NIST SP
  * 800-38D §8.2.1). After 2^32 bodies a new salt is drawn. Random nonces under one key would be at their limit of 2^32
- * bodies after a few months of hundreds a second. `place` goes in as additional data: a body that was moved elsewhere
+ * bodies after a few months of hundreds a second. A megabyte costs about 1 ms of CPU, and a body of a few KiB some
+ * 20 µs, most of it OpenSSL's set-up. `place` goes in as additional data: a body that was moved elsewhere
  * does not open there.
  */
 export class BodyCipher {

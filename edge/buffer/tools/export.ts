@@ -81,7 +81,7 @@ export type ReadingsFormat = "csv" | "arrow";
 
 /**
  * Writes the readings that the buffer holds and the lake does not: pending ones and those of the outbox; what was
- * delivered is in the lake. CSV, or one Arrow IPC stream after the other in memory of one batch. Returns how many.
+ * delivered is in the lake. CSV, or one Arrow IPC stream that is made in memory. Returns how many.
  */
 export function exportReadings(
   files: BufferFiles,
@@ -143,16 +143,13 @@ function within(table: ColumnTable, { from, end }: OffsetRange): ColumnTable {
 }
 
 function pick(column: ColumnData, rows: readonly number[]): ColumnData {
-  switch (column.kind) {
-    case "numbers":
-      return { ...column, values: Float64Array.from(rows, (row) => column.values[row] ?? NaN) };
-    case "booleans":
-      return { ...column, values: Uint8Array.from(rows, (row) => column.values[row] ?? 0) };
-    case "strings":
-      return { ...column, indices: Int32Array.from(rows, (row) => column.indices[row] ?? -1) };
-    default:
-      throw new PipelineError("buffer.damaged", `readings have no column of ${column.kind}`);
-  }
+  if (column.kind === "numbers")
+    return { ...column, values: Float64Array.from(rows, (row) => column.values[row] ?? NaN) };
+  if (column.kind === "booleans")
+    return { ...column, values: Uint8Array.from(rows, (row) => column.values[row] ?? 0) };
+  if (column.kind === "strings")
+    return { ...column, indices: Int32Array.from(rows, (row) => column.indices[row] ?? -1) };
+  throw new PipelineError("buffer.damaged", `readings have no column of ${column.kind}`);
 }
 
 /** One table of several with the same columns. */
@@ -180,16 +177,9 @@ function stringsOf(cells: readonly Cell[]): ColumnData {
 
 function cell(table: ColumnTable, name: string, row: number): Cell {
   const column = table.columns[name];
-  switch (column?.kind) {
-    case "numbers":
-      return column.values[row];
-    case "booleans":
-      return column.values[row] === 1;
-    case "strings":
-      return column.dictionary[column.indices[row] ?? -1];
-    default:
-      return undefined;
-  }
+  if (column?.kind === "numbers") return column.values[row];
+  if (column?.kind === "booleans") return column.values[row] === 1;
+  return column?.kind === "strings" ? column.dictionary[column.indices[row] ?? -1] : undefined;
 }
 
 function csvLines(table: ColumnTable): string {

@@ -96,7 +96,7 @@ export function renderRepairs(repairs: readonly Repair[]): string {
   if (repairs.length === 0) return "nothing to repair: every file is whole";
   return repairs
     .flatMap(({ file, repaired, aside, savedMessages, savedRows, lost, problems, kept }) => [
-      `${file}`,
+      file,
       `  saved ${savedMessages > 0 ? `${savedMessages} messages in ` : ""}${savedRows} rows${repaired === undefined ? "" : `: ${repaired}`}`,
       ...(aside === undefined ? [] : [`  the damaged file is kept as ${aside}`]),
       ...(kept === undefined ? [] : [`  not put in place: ${kept}`]),

@@ -11,7 +11,7 @@ import { placeOf } from "../quarantine-store.ts";
 import { checkpointPlace } from "../state-store.ts";
 import { expectedSchema } from "./schemas.ts";
 import { Problems } from "./segment-rows.ts";
-import { SqliteImage } from "./sqlite-image.ts";
+import type { SqliteImage } from "./sqlite-image.ts";
 import type { SqlValue } from "./sqlite-record.ts";
 import { SqliteTrees } from "./sqlite-tree.ts";
 

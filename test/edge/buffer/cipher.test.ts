@@ -24,7 +24,8 @@ test.each(sealings)("a body sealed with %s opens at its place and nowhere else",
     fc.property(fc.uint8Array(), fc.string(), fc.string(), (body, place, other) => {
       const sealed = bodies.seal(place, body);
       expect(new Uint8Array(bodies.open(place, sealed))).toEqual(body);
-      if (other !== place) expect(codeOf(() => bodies.open(other, sealed))).toBe("buffer.damaged");
+      const elsewhere = other === place ? `${place} ` : other;
+      expect(codeOf(() => bodies.open(elsewhere, sealed))).toBe("buffer.damaged");
     }),
   );
 });
@@ -88,7 +89,7 @@ test.each([
 ])("a key file that %s is refused, and the refusal does not tell the key", (_, text, mode) => {
   const path = keyFile(text, mode);
   expect(() => readKeyFile(path)).toThrowError(expect.objectContaining({ code: "keys.buffer_file" }));
-  if (text !== "") expect(() => readKeyFile(path)).not.toThrow(text);
+  expect(() => readKeyFile(path)).not.toThrow(text === "" ? "undefined" : text);
 });
 
 test("a key file that is missing is refused", () => {
