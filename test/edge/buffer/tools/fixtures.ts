@@ -1,4 +1,4 @@
-import { closeSync, cpSync, fstatSync, openSync, readFileSync, readSync, writeSync } from "node:fs";
+import { closeSync, cpSync, fstatSync, openSync, readSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { encodeLanding } from "@sluice/shared/codec/landing.ts";
 import { encodeChunk } from "@sluice/shared/codec/row-chunk.ts";
@@ -92,7 +92,3 @@ export function flip(path: string, at: number, bit = 0): void {
   writeSync(handle, byte, 0, 1, place);
   closeSync(handle);
 }
-
-/** Every file of a folder by name, to see that nothing was touched. */
-export const bytesOf = (paths: readonly string[]): Readonly<Record<string, string>> =>
-  Object.fromEntries(paths.map((path) => [path, readFileSync(path).toString("base64")]));
