@@ -1,7 +1,7 @@
 import { decodeLanding, encodeLanding } from "@sluice/shared/codec/landing.ts";
 import { decodeArrow, encodeArrow } from "@sluice/shared/codec/arrow-ipc.ts";
 import { sha256Hex } from "@sluice/shared/codec/hash.ts";
-import type { ReadingBlock } from "@sluice/shared/contract/reading.ts";
+import { CLOCKS, type ReadingBlock } from "@sluice/shared/contract/reading.ts";
 import type { StoredVector } from "@sluice/shared/contract/vector.ts";
 import { LANDING_COLUMNS } from "@sluice/shared/contract/table.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
@@ -64,7 +64,7 @@ test("readings come out with every bit, and dictionaries of several blocks becom
       values: Float64Array.from([0, 2, 4, 0, 2], (i) => 1_795_219_200_000_000 + i),
     },
     value: { kind: "numbers", values: Float64Array.of(0, 1 / 3, 2 / 3, 0, 1 / 3) },
-    clock: { kind: "strings", dictionary: ["device", "arrival"], indices: Int32Array.of(0, 1, 0, 0, 1) },
+    clock: { kind: "strings", dictionary: [...CLOCKS], indices: Int32Array.of(0, 1, 0, 0, 1) },
     withheld: { kind: "booleans", values: Uint8Array.of(1, 0, 0, 1, 0) },
   });
 });
