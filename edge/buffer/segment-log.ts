@@ -11,11 +11,11 @@ import { asideBytes } from "./file-space.ts";
 import { decodeGroup, GroupWriter } from "./message-group.ts";
 import { OffsetReserve } from "./offset-reserve.ts";
 import { RecentGroups } from "./recent-groups.ts";
-import { RedeliveryFilter } from "./redelivery-filter.ts";
 import { mendSegment, openSegment } from "./segment-opening.ts";
 import { type GroupRange, Segment, type StampedMessages, type StoredGroup } from "./segment.ts";
 import { spareSegments } from "./spare-segments.ts";
 import { makeFolder, setAside, syncFolder } from "./sqlite-file.ts";
+import { StoredMessages } from "./stored-messages.ts";
 
 export interface SegmentLogOptions {
   readonly dir: string;
@@ -54,9 +54,10 @@ const segmentName = (offset: number): string => `segment-${String(offset).padSta
 /**
  * The raw messages of a gateway: an append-only log of groups in segment files, the durability boundary.
  *
- * `append` returns when the group is synced. Offsets only grow and none is given twice, whatever is damaged. Damage is contained: a group that is not whole is passed over, a file that is not whole is read as far as it
- * can be and written to no more, one that cannot be opened is set aside under another name; each is reported, and the
- * log goes on in a new file. Delivered segments are removed whole, damaged ones set aside. A redelivery of a stored
+ * `append` returns when the group is synced. Offsets only grow and none is given twice, whatever is damaged. Damage is
+ * contained: a group that is not whole is passed over, a file that is not whole is read as far as it can be and written
+ * to no more, one that cannot be opened is set aside under another name; each is reported, and the log goes on in a new
+ * file. Delivered segments are removed whole, damaged ones set aside. A redelivery of a stored
  * message is recognised and not stored again.
  */
 export class SegmentLog {
@@ -71,7 +72,7 @@ export class SegmentLog {
   /** The segment that was read last; the others rest. */
   #reading: Segment | undefined;
   #nextOffset: number;
-  #filter: RedeliveryFilter;
+  readonly #stored: StoredMessages;
   readonly #damages: DamageReport;
   #duplicates = 0;
   #refused = 0;
@@ -88,7 +89,7 @@ export class SegmentLog {
     makeFolder(options.dir);
     this.#reserve = new OffsetReserve(join(options.dir, "offsets"));
     this.#nextOffset = options.floorOffset;
-    this.#filter = new RedeliveryFilter(options.limits.redeliveryEntriesMax);
+    this.#stored = new StoredMessages(options.limits.redeliveryEntriesMax);
   }
 
   /** Opens or makes the log. Throws PipelineError "buffer.unwritable", "buffer.disk_full". */
@@ -105,7 +106,7 @@ export class SegmentLog {
     log.#damages.addMissing(options.dir, end, log.#nextOffset);
     // So that a gap is always between two files.
     if (!isWhole || end < log.#nextOffset) log.#rotate();
-    log.#rebuildFilter();
+    log.#stored.recall(log.#nextOffset, (from, limit) => log.read(from, limit));
     log.#asideBytes = asideBytes(options.dir);
     return log;
   }
@@ -127,7 +128,7 @@ export class SegmentLog {
   } {
     const messages = decodeGroup(group);
     const fromOffset = this.#nextOffset;
-    const kept = this.#withoutRedeliveries(messages);
+    const kept = this.#stored.without(messages);
     const duplicates = messages.length - kept.length;
     if (kept.length > 0) {
       try {
@@ -139,26 +140,10 @@ export class SegmentLog {
         throw error;
       }
       this.#nextOffset += kept.length;
-      for (const message of kept) this.#filter.remember(message); // Only what is on disk may count as stored.
+      this.#stored.remember(kept);
     }
     this.#duplicates += duplicates;
     return { fromOffset, count: kept.length, duplicates };
-  }
-
-  /** The messages that are not stored yet, neither in the log nor earlier in this group. */
-  #withoutRedeliveries(messages: readonly IncomingMessage[]): IncomingMessage[] {
-    const kept: IncomingMessage[] = [];
-    let inGroup: RedeliveryFilter | undefined;
-    for (const message of messages) {
-      if (message.dup) {
-        inGroup ??= filled(this.#options.limits.redeliveryEntriesMax, kept);
-        const filter = inGroup.knows(message) ? inGroup : this.#filter;
-        if (filter.isRedelivery(message)) continue;
-      }
-      kept.push(message);
-      inGroup?.remember(message);
-    }
-    return kept;
   }
 
   #store(group: StoredGroup): GroupStamp {
@@ -402,26 +387,6 @@ export class SegmentLog {
     this.#asideBytes = asideBytes(this.#options.dir);
     this.#damages.add({ file, fromOffset: firstOffset, endOffset, reason: describeError(error) });
   }
-
-  /** Remembers the newest stored messages, read from the tail. */
-  #rebuildFilter(): void {
-    const { redeliveryEntriesMax } = this.#options.limits;
-    this.#filter = new RedeliveryFilter(redeliveryEntriesMax);
-    const limit = { messages: 1_000, bytes: 8 * 1_048_576 };
-    for (let offset = Math.max(0, this.#nextOffset - redeliveryEntriesMax); ;) {
-      const messages = this.read(offset, limit);
-      for (const message of messages) this.#filter.remember(message);
-      const last = messages.at(-1);
-      if (last === undefined) return;
-      offset = last.offset + 1;
-    }
-  }
-}
-
-function filled(entriesMax: number, messages: readonly IncomingMessage[]): RedeliveryFilter {
-  const filter = new RedeliveryFilter(entriesMax);
-  for (const message of messages) filter.remember(message);
-  return filter;
 }
 
 function encode(messages: readonly IncomingMessage[]): Uint8Array {
