@@ -1,6 +1,7 @@
 import { systemClock } from "@sluice/shared/runtime/clock.ts";
 import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { createLog } from "@sluice/shared/runtime/log.ts";
+import { showSettings } from "@sluice/shared/runtime/settings-file.ts";
 import { newUuid, seededRandom } from "@sluice/shared/runtime/random.ts";
 import { Command, CommanderError } from "commander";
 import { type CloudSettings, host, readSettings, sampleSettings, SOFTWARE_VERSION } from "./config.ts";
@@ -184,7 +185,7 @@ config
   .addHelpText("after", "\nExample:\n  sluice-cloud config check cloud.yaml")
   .action((file: string, { json }: { readonly json?: true }) => {
     const settings = readSettings(file);
-    print(json === true ? JSON.stringify(settings, undefined, 2) : `${file}: in order`);
+    print(json === true ? showSettings(settings) : `${file}: in order`);
   });
 
 try {

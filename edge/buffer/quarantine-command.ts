@@ -34,29 +34,29 @@ const GROUPS_SHOWN_MAX = 50;
 /** Most bytes of a payload that are shown. */
 const PAYLOAD_SHOWN_BYTES_MAX = 4_096;
 
-const EXAMPLES = `
-Examples:
-  sluice-gateway quarantine ls --config gateway.yaml
-  sluice-gateway quarantine show 1042 --config gateway.yaml
-  sluice-gateway quarantine release --reason metric.unknown --config gateway.yaml
+const example = (command: string): string => `\nExample:\n  sluice-gateway quarantine ${command}`;
+
+const RELEASE_TEXT = `${example("release --reason metric.unknown --config gateway.yaml")}
 
 Mend the route or the contract in the settings and restart the gateway first: what is released is decoded again by the
 settings of then, as new messages with the arrival time of the old ones.`;
 
 /** `sluice-gateway quarantine`: what was refused, why, and decoding it again. */
 export function quarantineCommand(host: QuarantineHost): Command {
-  const quarantine = new Command("quarantine")
-    .description("Messages of which something was refused: list, show, decode again.")
-    .addHelpText("after", EXAMPLES);
+  const quarantine = new Command("quarantine").description(
+    "Messages of which something was refused: list, show, decode again.",
+  );
   quarantine
     .command("ls")
     .description("List what was refused, by reason and topic.")
+    .addHelpText("after", example("ls --config gateway.yaml"))
     .requiredOption("--config <file>", "settings file of the gateway")
     .option("--json", "print JSON")
     .action((choice: Choice) => list(choice, host));
   quarantine
     .command("show")
     .description("Show one message whole, and everything that was wrong with it.")
+    .addHelpText("after", example("show 1042 --config gateway.yaml"))
     .argument("<offset>", "the message's offset, as ls and the lake's table give it")
     .requiredOption("--config <file>", "settings file of the gateway")
     .option("--json", "print JSON")
@@ -64,6 +64,7 @@ export function quarantineCommand(host: QuarantineHost): Command {
   quarantine
     .command("release")
     .description("Have messages decoded again, and forget them here.")
+    .addHelpText("after", RELEASE_TEXT)
     .requiredOption("--config <file>", "settings file of the gateway")
     .option("--offset <offset>", "only this message")
     .option("--reason <reason>", "only messages with this reason")

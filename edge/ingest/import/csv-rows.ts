@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import { parse } from "csv-parse";
-import type { TableRows } from "./table-file.ts";
+import type { TableRows } from "./table-rows.ts";
 
 /** Longest line: far above what a table of sensors has, far below what hurts. */
 const LINE_BYTES_MAX = 1_048_576;

@@ -2,7 +2,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { Instant } from "@sluice/shared/contract/instant.ts";
 import { parquetMetadataAsync, parquetReadObjects, parquetSchema } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
-import type { TableRows } from "./table-file.ts";
+import type { TableRows } from "./table-rows.ts";
 
 /** Rows that are read at once; a row group may be larger than memory likes. */
 const ROWS_AT_ONCE = 10_000;

@@ -5,12 +5,7 @@ import { readArrowRows } from "@sluice/shared/codec/arrow-rows.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { readCsvRows } from "./csv-rows.ts";
 import { readParquetRows } from "./parquet-rows.ts";
-
-/** A file of rows: its columns, then its rows in order, each with one value per column. */
-export interface TableRows {
-  readonly columns: readonly string[];
-  readonly rows: AsyncIterable<readonly unknown[]>;
-}
+import type { TableRows } from "./table-rows.ts";
 
 const FORMATS: Readonly<Record<string, "csv" | "parquet" | "arrow">> = {
   ".csv": "csv",
