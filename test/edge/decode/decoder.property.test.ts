@@ -102,3 +102,45 @@ test("the answer follows from the messages alone: other calls before and other c
     { numRuns: 200 },
   );
 });
+
+const [PUMP] = SETTINGS.contracts;
+const WATCHED = {
+  ...SETTINGS,
+  contracts: [
+    {
+      ...PUMP,
+      metrics: { ...PUMP?.metrics, y: { rateMaxHz: 1, staleAfterMs: 100 } },
+      unknownMetrics: "accept",
+      breaker: { windowReadings: 8, violationShareMax: 0.3 },
+    },
+  ],
+};
+
+test("with all that a contract can promise, too, cuts and restarts change nothing, whatever the payloads are", () => {
+  const seen = new Set<string>();
+  fc.assert(
+    fc.property(fc.array(sent, { maxLength: 4 }), fc.nat(80), (drawn, at) => {
+      const messages = messagesOf(drawn.flat()).map((message, i) => ({
+        ...message,
+        receivedAtUs: message.receivedAtUs + i * 30_000,
+      }));
+      const whole = decoderOf(WATCHED).decode(messages);
+      const first = decoderOf(WATCHED);
+      const before = first.decode(messages.slice(0, at));
+      const second = decoderOf(WATCHED);
+      second.restore(structuredClone(first.state()), (from) => [messages.slice(from, at)]);
+      const parts = [before, second.decode(messages.slice(at))];
+      expect(parts.flatMap(({ events }) => events)).toEqual(whole.events);
+      expect(parts.flatMap(({ quarantine }) => quarantine)).toEqual(whole.quarantine);
+      for (const column of ["offset", "index", "value", "withheld"] as const)
+        expect(parts.flatMap(({ readings }) => [...readings[column]])).toEqual([...whole.readings[column]]);
+      for (const name of Object.keys(whole.counters)) seen.add(name);
+      expect(whole.counters["withheld"] ?? 0).toBe(
+        whole.readings.withheld.filter((flag) => flag === 1).length,
+      );
+    }),
+    { numRuns: 300 },
+  );
+  const expected = ["breakers.opened", "withheld.breaker", "withheld.rate", "stale", "fresh", "metrics.new"];
+  expect(expected.filter((name) => !seen.has(name))).toEqual([]);
+});
