@@ -33,7 +33,7 @@ export class PipelineBuffer {
     this.messages = SegmentLog.open({
       dir: join(dir, "segments"),
       limits: settings,
-      floorOffset: this.state.decodedThrough + 1,
+      floorOffset: this.state.floorOffset,
       bootId,
       bodies,
       otherBytes: () => this.state.diskBytes() + this.quarantine.bytes,

@@ -161,10 +161,13 @@ export class Pipeline {
     this.#finish();
     const from = state.decodedThrough + 1;
     if (from >= log.nextOffset) return false;
-    const messages = log.read(from, { messages: STEP_MESSAGES_MAX, bytes: STEP_BYTES_MAX });
+    const end = state.stepEnd(from);
+    const messages = log
+      .read(from, { messages: STEP_MESSAGES_MAX, bytes: STEP_BYTES_MAX })
+      .filter(({ offset }) => offset <= end);
     this.#uncommitted = this.#derive(messages, {
       from,
-      through: messages.at(-1)?.offset ?? log.nextOffset - 1,
+      through: messages.at(-1)?.offset ?? Math.min(end, log.nextOffset - 1),
     });
     this.#finish();
     return state.decodedThrough + 1 < log.nextOffset;

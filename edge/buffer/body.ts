@@ -86,6 +86,9 @@ export class Bodies {
   }
 }
 
+/** Where a checkpoint belongs, as its checksum or its encryption knows it. */
+export const checkpointPlace = (through: number): string => `checkpoint ${through}`;
+
 /**
  * The bodies of the buffer in `dir`, read-only: touches nothing.
  *

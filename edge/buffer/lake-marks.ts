@@ -1,21 +1,30 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import type { Stream } from "@sluice/shared/contract/stream.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { Log } from "@sluice/shared/runtime/log.ts";
 import { openChecked, openOrReplace } from "./checked-file.ts";
 import { MARK_SCHEMA, Marks } from "./marks.ts";
+import type { AppendedRows } from "./pending.ts";
 import { type SqliteFile, sqliteError } from "./sqlite-file.ts";
 
 const DELIVERED = "delivered";
 const SUSPECT = "suspect";
 
+/** The streams whose rows carry message offsets: with them in the lake, all that a message said is there. */
+export const MESSAGE_STREAMS: readonly Stream[] = ["readings", "labels", "quarantine"];
+
 /**
- * What must be known when the state file is damaged, in a small file of its own: how far the lake has everything, and
- * that damage was found in the state while the gateway ran.
+ * What must be known when the state file is damaged, in a small file of its own: how far the lake has everything, how
+ * far it has each stream, and that damage was found in the state while the gateway ran.
+ *
+ * Offsets are never given twice, so what the lake has of a stream stays true in a new epoch: rows that are derived again
+ * and are there already are left out.
  */
 export class LakeMarks {
   readonly #file: SqliteFile;
   readonly #marks: Marks;
+  readonly #streams: Map<Stream, number>;
 
   private constructor(file: SqliteFile) {
     this.#file = file;
@@ -23,6 +32,9 @@ export class LakeMarks {
     // What is damaged shows here, where the file can be replaced.
     this.#marks.number(DELIVERED, -1);
     this.#marks.number(SUSPECT, 0);
+    this.#streams = new Map(
+      MESSAGE_STREAMS.map((stream) => [stream, this.#marks.number(`${DELIVERED}.${stream}`, -1)]),
+    );
   }
 
   /** Throws PipelineError "buffer.unwritable", "buffer.disk_full"; a damaged file is set aside, and all is forgotten. */
@@ -47,6 +59,28 @@ export class LakeMarks {
   /** Durable when it returns; it does not go back. */
   setDelivered(through: number): void {
     if (through > this.deliveredThrough) this.#marks.set(DELIVERED, through);
+  }
+
+  /** To be called before the state forgets a batch that the lake has, up to `to`. Durable when it returns. */
+  setStream(stream: Stream, to: number): void {
+    if (to <= (this.#streams.get(stream) ?? Infinity)) return;
+    this.#marks.set(`${DELIVERED}.${stream}`, to);
+    this.#streams.set(stream, to);
+  }
+
+  /** The last offset that the lake has of any of the streams. */
+  get newestOffset(): number {
+    return Math.max(...this.#streams.values());
+  }
+
+  /** Where a step must end that begins at `from`: what the lake has of a stream must not share a chunk with what it lacks. */
+  stepEnd(from: number): number {
+    return Math.min(...[...this.#streams.values()].filter((to) => to >= from));
+  }
+
+  /** The rows that the lake does not have. */
+  missing(appended: readonly AppendedRows[]): readonly AppendedRows[] {
+    return appended.filter(({ stream, to }) => to > (this.#streams.get(stream) ?? -1));
   }
 
   /** The next start begins a new epoch, and does not stop at the same damage again. */

@@ -6,10 +6,10 @@ import { assert, present } from "@sluice/shared/runtime/assert.ts";
 import type { Clock } from "@sluice/shared/runtime/clock.ts";
 import type { Log } from "@sluice/shared/runtime/log.ts";
 import { newUuid } from "@sluice/shared/runtime/random.ts";
-import { Bodies } from "./body.ts";
+import { Bodies, checkpointPlace } from "./body.ts";
 import { openChecked, openOrReplace } from "./checked-file.ts";
 import { COUNTER_SCHEMA, Counters } from "./counters.ts";
-import { LakeMarks } from "./lake-marks.ts";
+import { LakeMarks, MESSAGE_STREAMS } from "./lake-marks.ts";
 import { MARK_SCHEMA, Marks } from "./marks.ts";
 import { type Derived, DerivedAmounts } from "./derived-amounts.ts";
 import { asideBytes, diskBytesOf, type FileSpace, letShrink, shrink, spaceOf } from "./file-space.ts";
@@ -54,9 +54,6 @@ export interface Step {
   readonly checkpoint?: Uint8Array;
 }
 
-/** The streams whose rows carry message offsets: with them in the lake, all that a message said is there. */
-const MESSAGE_STREAMS = ["readings", "labels", "quarantine"] as const;
-
 export const STATE_SCHEMA = `
   ${MARK_SCHEMA};
   ${COUNTER_SCHEMA};
@@ -73,8 +70,7 @@ export const STATE_SCHEMA = `
  * a message counts once wherever the process dies. The file's free pages are used again; it does not grow for ever.
  *
  * A damaged file is set aside and a new epoch begins, from the first message that the lake was not known to have
- * (kept in a file of its own). What was delivered but not yet known to be so in every stream can then be in the lake
- * under both epochs; the damage is logged as an error and both epochs stay visible in the lake.
+ * (kept in a file of its own), without the rows that it has. Features, predictions and batches under way may come twice.
  */
 export class StateStore {
   readonly epoch: string;
@@ -149,6 +145,14 @@ export class StateStore {
     return this.#decodedThrough;
   }
 
+  /** No message has this offset or a later one: where offsets go on when nothing is left of the messages. */
+  get floorOffset(): number {
+    return Math.max(this.#decodedThrough, this.#lake.newestOffset) + 1;
+  }
+
+  /** The last offset that a step may cover that begins at `from`; Infinity where it does not matter. */
+  readonly stepEnd = (from: number): number => this.#lake.stepEnd(from);
+
   /** Durable when it returns. */
   commitStep(step: Step): void {
     const { throughOffset, checkpoint } = step;
@@ -166,7 +170,7 @@ export class StateStore {
       const forgotten = this.#kept.write(step.kept ?? [], throughOffset);
       const counters =
         forgotten === 0 ? step.counters : { ...step.counters, "kept_windows.forgotten": forgotten };
-      return this.#write({ ...step, counters }, atUs);
+      return this.#write({ ...step, appended: this.#lake.missing(step.appended), counters }, atUs);
     });
     remember();
     this.#decodedThrough = throughOffset;
@@ -300,6 +304,7 @@ export class StateStore {
   markDelivered(id: number): void {
     const end = this.#outbox.end(id);
     if (end === undefined) return; // Delivered before.
+    this.#lake.setStream(end.stream, end.to);
     this.#transaction(() => {
       this.#outbox.remove(id);
       this.#marks.set(`delivered.${end.stream}`, end.to);
@@ -392,6 +397,3 @@ export class StateStore {
     }
   }
 }
-
-/** Where a checkpoint belongs, as its checksum or its encryption knows it. */
-export const checkpointPlace = (through: number): string => `checkpoint ${through}`;

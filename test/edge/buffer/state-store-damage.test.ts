@@ -1,12 +1,14 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Stream } from "@sluice/shared/contract/stream.ts";
 import { SimulatedClock } from "@sluice/shared/runtime/clock.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { silentLog } from "@sluice/shared/runtime/log.ts";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
+import type { AppendedRows } from "../../../edge/buffer/pending.ts";
 import { StateStore } from "../../../edge/buffer/state-store.ts";
-import { codeOf } from "./fixtures.ts";
+import { codeOf, tempFolder } from "./fixtures.ts";
 import { flip, makeBuffer } from "./tools/fixtures.ts";
 
 const open = (dir: string): StateStore =>
@@ -61,6 +63,43 @@ test("a batch that is damaged is never sent; the next start begins a new epoch, 
   const again = open(dir);
   expect(again.epoch).toBe(next.epoch);
   again.close();
+});
+
+test("what the lake has of one stream is not derived again in a new epoch, and what it lacks of another is", () => {
+  const dir = tempFolder();
+  const first = open(dir);
+  const rows = (stream: Stream, from: number, to: number): AppendedRows => ({
+    stream,
+    from,
+    to,
+    rows: to - from + 1,
+    chunk: new Uint8Array(10),
+  });
+  first.commitStep({
+    throughOffset: 99,
+    appended: [rows("readings", 0, 99), rows("quarantine", 0, 99)],
+    counters: {},
+  });
+  const { ids } = first.readPending("readings", 100);
+  const batch = { stream: "readings", from: 0, to: 99, rows: 100, key: "a", sha256: "0" } as const;
+  first.seal({ ...batch, body: new Uint8Array(10) }, ids);
+  first.markDelivered(first.peekOutbox(1, "readings")[0]?.id ?? -1);
+  first.close();
+  writeFileSync(join(dir, "state.db"), "garbage".repeat(1_000));
+  const second = open(dir);
+  expect(second.decodedThrough).toBe(-1); // The lake lacks the quarantine from the first message on.
+  expect(second.floorOffset).toBe(100); // But no offset is given again.
+  expect(second.stepEnd(0)).toBe(99); // So that no step holds both what the lake has and what it lacks.
+  expect(second.stepEnd(100)).toBe(Infinity);
+  second.commitStep({
+    throughOffset: 99,
+    appended: [rows("readings", 0, 99), rows("quarantine", 0, 99)],
+    counters: {},
+  });
+  second.commitStep({ throughOffset: 149, appended: [rows("readings", 100, 149)], counters: {} });
+  expect(second.pending("quarantine").rows).toBe(100);
+  expect(second.readPending("readings", 1e9)).toMatchObject({ from: 100, to: 149, rows: 50 });
+  second.close();
 });
 
 /*
