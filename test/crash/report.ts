@@ -9,8 +9,8 @@ export interface Line {
   readonly kills: number;
   readonly acknowledged: number;
   readonly found: number;
+  readonly reported: number;
   readonly lost: number;
-  readonly reportedLost: number;
   readonly duplicated: number;
   /** From a kill to the next acknowledgement. */
   readonly recoverMsP50: number | undefined;
@@ -31,8 +31,8 @@ export function lineOf({ scenario, trials, skipped }: ScenarioResult): Line {
     kills: sum((trial) => trial.kills),
     acknowledged: sum((trial) => trial.acknowledged),
     found: sum((trial) => trial.found),
+    reported: sum((trial) => trial.reported),
     lost,
-    reportedLost: sum((trial) => trial.reportedLost),
     duplicated: sum((trial) => trial.duplicated),
     recoverMsP50: rounded(recover[Math.floor(recover.length / 2)]),
     recoverMsMax: rounded(recover.at(-1)),
@@ -48,8 +48,8 @@ const HEADINGS = [
   "kills",
   "acknowledged",
   "found",
+  "reported",
   "lost",
-  "reported lost",
   "duplicated",
   "recovery ms p50",
   "max",
@@ -62,8 +62,8 @@ function cells(line: Line): string[] {
     kills,
     acknowledged,
     found,
+    reported,
     lost,
-    reportedLost,
     duplicated,
     recoverMsP50,
     recoverMsMax,
@@ -74,8 +74,8 @@ function cells(line: Line): string[] {
     kills,
     acknowledged,
     found,
+    reported,
     lost,
-    reportedLost,
     duplicated,
     recoverMsP50 ?? "",
     recoverMsMax ?? "",
@@ -110,11 +110,14 @@ Made by \`${command}\` on ${isoTime(systemClock.nowUs()).slice(0, 10)}, with Nod
 
 Real gateways run as a user runs them, each with three devices that remember every acknowledgement and send again, with
 DUP and the same packet id, what has none. At the end everything is drained into a lake, committed into its tables by
-\`sluice-cloud commit\`, and each reading is looked for there. **Lost** readings were acknowledged and are not there;
-**duplicated** ones are there more than once; **reported lost** is what the gateway itself says it has lost. Recovery
-runs from a kill to the next acknowledgement and contains the start of a new process. Lost and duplicated must be 0;
-where a file is damaged on purpose, every lost reading must be reported; only in the controls, where durability is
-broken on purpose, loss must show.
+\`sluice-cloud commit\`, and each reading is looked for there.
+
+- **acknowledged**: readings whose publish got its PUBACK or PUBCOMP.
+- **found**: those of them that are in the lake's table.
+- **reported**: what the gateway itself says is not there: lost with a file that was damaged on purpose, or given up for room.
+- **lost**: neither found nor reported. Must be 0, but in the controls, where durability is broken on purpose and loss must show.
+- **duplicated**: readings that are in the table more than once. Must be 0.
+- **recovery**: from a kill to the next acknowledgement; the start of a new process is part of it.
 
 ${row(HEADINGS.map((heading) => (heading === "" ? "verdict" : heading)))}
 ${row(HEADINGS.map((_, i) => (i === 0 ? "---" : "--:")))}

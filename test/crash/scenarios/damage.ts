@@ -65,6 +65,20 @@ async function truncateFiles(trial: Trial, repair: (trial: Trial) => Promise<voi
   return trial.result(await trial.drain(), { damaged: true });
 }
 
+/** What is derived, sealed and marked as delivered is damaged: it must be derived again from the raw messages. */
+async function truncateState(trial: Trial): Promise<TrialResult> {
+  await trial.begin();
+  while (trial.kills < trial.wanted) {
+    const gateway = trial.start();
+    await trial.working(gateway, 1 + trial.random.int(300));
+    await trial.sleep(300);
+    await trial.kill(gateway);
+    const names = ["state.db", "state.db-wal"].map((name) => join(trial.site.buffer, name));
+    cut(names[trial.random.int(2)], trial);
+  }
+  return trial.result(await trial.drain(), { damaged: true });
+}
+
 const REPAIRS: readonly Place[] = [
   { pattern: "*/segments/*", operations: WRITES, among: 20 },
   { pattern: "*/segments*", operations: SYNCS, among: 5 },
@@ -99,6 +113,14 @@ export const DAMAGE: readonly Scenario[] = [
     share: 3,
     trialKillsMax: 5,
     run: (trial) => truncateFiles(trial, () => Promise.resolve()),
+  },
+  {
+    name: "state truncated",
+    what: "SIGKILL, and the file of what is derived, or its write-ahead log, ends at a random byte: all is derived again from the raw messages.",
+    needs: [],
+    share: 3,
+    trialKillsMax: 8,
+    run: truncateState,
   },
   {
     name: "inside a repair",

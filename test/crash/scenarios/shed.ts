@@ -87,17 +87,14 @@ async function countEverything(trial: Trial, result: TrialResult): Promise<Trial
   );
   const acknowledged = result.acknowledged * (METRICS + 1);
   const [found, copies, shed] = [table?.["found"], table?.["copies"], record?.["shed"]].map(Number);
-  const lost = acknowledged - (found ?? 0);
-  if (lost !== shed)
-    trial.failures.push(`${lost} readings are not in the lake, ${shed} are recorded as shed`);
+  const lost = acknowledged - (found ?? 0) - (shed ?? 0);
+  const duplicated = (copies ?? 0) - (found ?? 0);
+  if (lost !== 0) trial.failures.push(`${lost} readings are neither in the lake nor recorded as shed`);
+  if (duplicated > 0) trial.failures.push(`${duplicated} readings are in the lake twice`);
   if (shed === 0) trial.failures.push("nothing was shed");
   return {
     ...result,
-    acknowledged,
-    found: found ?? 0,
-    lost,
-    reportedLost: shed ?? 0,
-    duplicated: (copies ?? 0) - (found ?? 0),
+    ...{ acknowledged, found: found ?? 0, reported: shed ?? 0, lost, duplicated },
     failures: trial.failures,
     dir: trial.failures.length > 0 ? trial.site.dir : undefined,
   };
