@@ -88,8 +88,9 @@ export class MessageValues implements ValueSink {
     this.#already = already;
   }
 
-  record(measuredAtUs: number | undefined, device?: string): void {
+  record(measuredAtUs: number | undefined, device?: string, clock: "device" | "arrival" = "device"): void {
     this.#measuredAtUs = measuredAtUs;
+    this.#columns.record(measuredAtUs, clock);
     this.#recordRefused = false;
     if (device !== undefined && this.#destination !== undefined) {
       const found = this.#devices.device(this.#destination.route, device);
@@ -156,7 +157,7 @@ export class MessageValues implements ValueSink {
     const { series } = accepted.slot;
     if (this.#already?.has(series.device, series.metric, this.#measuredAtUs ?? this.#receivedAtUs) === true)
       return;
-    this.#columns.add(accepted.slot, index, this.#measuredAtUs, stored);
+    this.#columns.add(accepted.slot, index, stored);
     const isNew = unlisted !== undefined && !this.#verdicts.isKnown(unlisted);
     this.#judge(index, metric, { isRefused: false, unlisted: isNew ? unlisted : undefined });
   }

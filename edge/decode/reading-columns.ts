@@ -33,6 +33,8 @@ export class ReadingColumns {
   #messageOffset = 0;
   #messageReceivedAtUs = 0;
   #messageClock = ARRIVAL;
+  #recordMeasuredAtUs = 0;
+  #recordClock = ARRIVAL;
 
   get count(): number {
     return this.#count;
@@ -45,8 +47,13 @@ export class ReadingColumns {
     this.#messageClock = isUnsure ? UNSURE : ARRIVAL;
   }
 
-  /** `measuredAtUs` undefined: stamped at arrival. */
-  add(slot: SeriesSlot, index: number, measuredAtUs: number | undefined, value: number): void {
+  /** The record that the next readings are of: its time, undefined where it is the arrival's, and whose clock that is of. */
+  record(measuredAtUs: number | undefined, clock: "device" | "arrival"): void {
+    this.#recordMeasuredAtUs = measuredAtUs ?? this.#messageReceivedAtUs;
+    this.#recordClock = measuredAtUs === undefined || clock === "arrival" ? this.#messageClock : DEVICE;
+  }
+
+  add(slot: SeriesSlot, index: number, value: number): void {
     const at = this.#count;
     if (at === this.#value.length) this.#grow();
     if (slot.block !== this.#block) {
@@ -58,10 +65,10 @@ export class ReadingColumns {
     this.#seriesIndex[at] = slot.place;
     this.#offset[at] = this.#messageOffset;
     this.#index[at] = index;
-    this.#measuredAtUs[at] = measuredAtUs ?? this.#messageReceivedAtUs;
+    this.#measuredAtUs[at] = this.#recordMeasuredAtUs;
     this.#receivedAtUs[at] = this.#messageReceivedAtUs;
     this.#value[at] = value;
-    this.#clock[at] = measuredAtUs === undefined ? this.#messageClock : DEVICE;
+    this.#clock[at] = this.#recordClock;
     this.#withheld[at] = 0;
     this.#count = at + 1;
   }

@@ -12,9 +12,9 @@ import { PipelineError } from "../../runtime/errors.ts";
 export interface ValueSink {
   /**
    * Begins a record: its event time in whole microseconds, or undefined where the device sent none; `device` where the
-   * payload names it.
+   * payload names it; `clock` "arrival" where the time was reckoned from the arrival, as "five seconds ago" is.
    */
-  record(measuredAtUs: number | undefined, device?: string): void;
+  record(measuredAtUs: number | undefined, device?: string, clock?: "device" | "arrival"): void;
   /** Begins a record that cannot be used; its values may follow and are not stored. `detail` is one sentence. */
   refuse(reason: QuarantineReason, detail: string): void;
   /** A value as it was found: finite numbers are good, all else is judged by whoever listens. `unit` where it is named. */

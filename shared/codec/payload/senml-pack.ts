@@ -100,6 +100,8 @@ export class SenmlPack {
   value: unknown;
   sum: number | undefined;
   /** The event time; undefined where it is just now. */
+  /** Whose clock the time is reckoned from. */
+  clock: "device" | "arrival" = "device";
   measuredAtUs: number | undefined;
   /** What is wrong with the record, where it must be refused. */
   mistake: string | undefined;
@@ -200,7 +202,9 @@ export class SenmlPack {
   #time(t: number, receivedAtUs: number): number | undefined {
     const timeUs = this.#baseTimeUs + t * 1_000_000;
     if (timeUs === 0) return undefined;
-    const us = Math.round(timeUs < RELATIVE_BELOW_S * 1_000_000 ? receivedAtUs + timeUs : timeUs);
+    const isRelative = timeUs < RELATIVE_BELOW_S * 1_000_000;
+    this.clock = isRelative ? "arrival" : "device";
+    const us = Math.round(isRelative ? receivedAtUs + timeUs : timeUs);
     return Number.isSafeInteger(us) ? us : Number.NaN;
   }
 

@@ -83,7 +83,7 @@ class RecordGiver {
       this.#isOpen = true;
       this.#device = device;
       this.#measuredAtUs = measuredAtUs;
-      this.#sink.record(measuredAtUs, device);
+      this.#sink.record(measuredAtUs, device, pack.clock);
     }
   }
 

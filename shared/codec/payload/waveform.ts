@@ -40,8 +40,9 @@ function giveWaveform(waveform: Waveform, sink: ValueSink, { receivedAtUs }: Pay
       "time.invalid",
       `The samples begin at ${startUs} µs and last ${lengthUs} µs, which is beyond every time.`,
     );
+  const clock = waveform.startUs === undefined ? "arrival" : "device";
   for (let i = 0; i < samples; i++) {
-    sink.record(Math.round(startUs + (i * spacing.us) / spacing.per), device);
+    sink.record(Math.round(startUs + (i * spacing.us) / spacing.per), device, clock);
     for (const [m, metric] of metrics.entries()) sink.value(metric, waveform.sample(m, i));
   }
 }
