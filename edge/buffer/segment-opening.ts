@@ -4,7 +4,7 @@ import type { Bodies } from "./body.ts";
 import type { Damage } from "./damage.ts";
 import { Segment } from "./segment.ts";
 import { setAside } from "./sqlite-file.ts";
-import { describeSalvage, putInPlace, salvageSegment } from "./tools/salvage.ts";
+import { describeSalvage, putInPlace, type Salvaged, salvageSegment } from "./tools/salvage.ts";
 import { walDamage } from "./tools/sqlite-wal.ts";
 
 export interface OpenedSegment {
@@ -54,8 +54,18 @@ export function openSegment(place: SegmentPlace): OpenedSegment {
 export function mendSegment(place: SegmentPlace, error: PipelineError): OpenedSegment {
   const { path, firstOffset, endOffset, bodies } = place;
   const salvaged = salvageSegment(path, firstOffset, endOffset);
-  if (salvaged.groups === 0) {
+  const removeCopy = (): void => {
     for (const suffix of ["", "-wal", "-shm"]) rmSync(salvaged.path + suffix, { force: true });
+  };
+  const asItIs = salvaged.problems.length === 0 ? tryOpen(place) : undefined;
+  if (asItIs !== undefined) {
+    // It was mended before: what is missing in it is not to be had, and it is not set aside once more.
+    removeCopy();
+    const reason = "messages that were stored, or may have been, are not there";
+    return { segment: asItIs, isWhole: false, damages: damagesOf(salvaged, path, reason) };
+  }
+  if (salvaged.groups === 0) {
+    removeCopy();
     const damage = { file: path, fromOffset: firstOffset, endOffset };
     const reason = `${describeError(error)}; nothing could be saved from it, it is kept as ${setAside(path)}`;
     return { segment: undefined, isWhole: false, damages: [{ ...damage, reason }] };
@@ -64,6 +74,17 @@ export function mendSegment(place: SegmentPlace, error: PipelineError): OpenedSe
   return {
     segment: new Segment(path, firstOffset, bodies),
     isWhole: false,
-    damages: salvaged.lost.map(({ from, end }) => ({ file: path, fromOffset: from, endOffset: end, reason })),
+    damages: damagesOf(salvaged, path, reason),
   };
 }
+
+function tryOpen({ path, firstOffset, bodies }: SegmentPlace): Segment | undefined {
+  try {
+    return new Segment(path, firstOffset, bodies);
+  } catch {
+    return undefined; // SQLite sees more than we do: a new file takes its place.
+  }
+}
+
+const damagesOf = ({ lost }: Salvaged, file: string, reason: string): readonly Damage[] =>
+  lost.map(({ from, end }) => ({ file, fromOffset: from, endOffset: end, reason }));

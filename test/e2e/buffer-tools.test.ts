@@ -132,35 +132,31 @@ test("a gateway mends a damaged segment by itself and delivers every message onc
   expect(await site.commitAndAsk(COUNT_NUMBERED)).toEqual([countedOnce(2_000)]);
 });
 
-test(
-  "a gateway whose state is damaged begins a new epoch, and every reading is in the lake once",
-  SLOW,
-  async () => {
-    const site = await Site.make({ buffer: { segmentBytesMax: 65_536 } });
-    const first = await site.startGateway();
-    const publisher = await connectPublisher(first);
-    await publishAll(publisher, numbered(0, 2_000, START_MS));
-    const { epoch } = await first.drained();
-    await publishAll(publisher, numbered(2_000, 2_500, START_MS));
-    await first.kill();
-    const path = join(site.dir, "buffer/state.db");
-    const bytes = readFileSync(path);
-    bytes.fill(0x5a, 0, 100);
-    writeFileSync(path, bytes);
-    rmSync(`${path}-wal`, { force: true });
-    const second = await site.startGateway();
-    await publishAll(publisher, numbered(2_500, 3_000, START_MS));
-    const after = await second.drained();
-    expect(after.epoch).not.toBe(epoch);
-    await publisher.stop();
-    await second.stop();
-    const [row] = await site.commitAndAsk(COUNT_NUMBERED);
-    expect(row).toMatchObject({ numbers: 3_000 });
-    // What was under way when it was killed is all that may be there twice.
-    expect(Number(row?.["rows"])).toBeLessThanOrEqual(3_500);
-    expect((await buffer(site, "verify")).code).toBe(0);
-  },
-);
+test("a gateway whose state is damaged begins a new epoch, and no reading is missing", SLOW, async () => {
+  const site = await Site.make({ buffer: { segmentBytesMax: 65_536 } });
+  const first = await site.startGateway();
+  const publisher = await connectPublisher(first);
+  await publishAll(publisher, numbered(0, 2_000, START_MS));
+  const { epoch } = await first.drained();
+  await publishAll(publisher, numbered(2_000, 2_500, START_MS));
+  await first.kill();
+  const path = join(site.dir, "buffer/state.db");
+  const bytes = readFileSync(path);
+  bytes.fill(0x5a, 0, 100);
+  writeFileSync(path, bytes);
+  rmSync(`${path}-wal`, { force: true });
+  const second = await site.startGateway();
+  await publishAll(publisher, numbered(2_500, 3_000, START_MS));
+  const after = await second.drained();
+  expect(after.epoch).not.toBe(epoch);
+  await publisher.stop();
+  await second.stop();
+  const [row] = await site.commitAndAsk(COUNT_NUMBERED);
+  expect(row).toMatchObject({ numbers: 3_000 });
+  // What was under way when it was killed is all that may be there twice.
+  expect(Number(row?.["rows"])).toBeLessThanOrEqual(3_500);
+  expect((await buffer(site, "verify")).code).toBe(0);
+});
 
 test(
   "an encrypted buffer shows nothing of its messages, and opens with its own key alone",

@@ -193,6 +193,19 @@ test.each([
   }
 });
 
+test("a segment that was mended is not mended again at the next start, though it has a gap", () => {
+  const dir = tempFolder();
+  const [path = ""] = madeLog(dir);
+  alter(path, 30, "body = x'00'");
+  for (let start = 0; start < 3; start++) {
+    const log = open(dir);
+    expect(contents(log)).toEqual([...expected(0, 30), ...expected(40, 600)]);
+    expect(log.stats().damages).toMatchObject([{ fromOffset: 30, endOffset: 40 }]);
+    log.close();
+    expect(readdirSync(dir).filter((name) => name.includes("damaged"))).toHaveLength(1);
+  }
+});
+
 test("a file that is cut off is read as far as it is whole, and written to no more", () => {
   const dir = tempFolder();
   const paths = madeLog(dir);
