@@ -45,6 +45,10 @@ const DISK_FULL_WAIT_MS = 1_000;
 /** Most open breakers that the status names; it counts them all. */
 const BREAKERS_SHOWN_MAX = 20;
 
+/** The longest that a group waits for room at the disk budget before its senders are refused, and between two looks. */
+const ROOM_WAIT_MS = 5_000;
+const ROOM_POLL_MS = 100;
+
 /** The worker's wiring: buffer, pipeline, the uplink and the models that come down. */
 export class PipelineHost {
   readonly #options: PipelineHostOptions;
@@ -103,6 +107,7 @@ export class PipelineHost {
       policy: buffer,
       otherBytes: () => this.#buffer.quarantine.bytes,
       neededFromOffset: () => this.#pipeline.neededFromOffset,
+      checkpoint: () => this.#pipeline.checkpoint(),
       settleUs: () => settleUs(this.#pipeline.features.views().map(({ view }) => view)),
       clock,
       log,
@@ -162,8 +167,16 @@ export class PipelineHost {
     return this.#state.epoch;
   }
 
-  /** Durable when it returns; what follows from the messages is worked out in the steps after it. */
-  append(group: Uint8Array): void {
+  /**
+   * Durable when it resolves; what follows from the messages is worked out in the steps after it. At the disk budget
+   * it waits a while for room, so that senders wait too, and do not all come again at once to be refused again.
+   */
+  async append(group: Uint8Array): Promise<void> {
+    const { clock } = this.#options;
+    const untilUs = clock.monotonicUs() + ROOM_WAIT_MS * 1_000;
+    while (!this.#log.hasRoom(group.length) && clock.monotonicUs() < untilUs && !this.#stopped)
+      await clock.sleep(this.#budget.keep() ? 0 : ROOM_POLL_MS);
+    if (this.#stopped) throw new PipelineError("gateway.stopped", "the gateway is stopping");
     this.#log.append(group);
     this.#schedule();
   }

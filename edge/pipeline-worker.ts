@@ -35,7 +35,7 @@ async function answer(host: PipelineHost, message: ToWorker): Promise<void> {
   switch (message.kind) {
     case "group":
       try {
-        host.append(new Uint8Array(message.group));
+        await host.append(new Uint8Array(message.group));
         send({ kind: "settled", id: message.id, failure: undefined });
       } catch (error) {
         send({ kind: "settled", id: message.id, failure: toFailure(error) });

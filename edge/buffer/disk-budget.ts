@@ -23,6 +23,8 @@ export interface DiskBudgetOptions {
   readonly otherBytes: () => number;
   /** The first raw message that a restart needs. */
   readonly neededFromOffset: () => number;
+  /** Writes a checkpoint now, so that raw messages before it can go. */
+  readonly checkpoint: () => void;
   /** How long after a reading came the windows over it are closed: the longest of all views. */
   readonly settleUs: () => number;
   readonly clock: Clock;
@@ -126,7 +128,7 @@ export class DiskBudget {
 
   #plan(facts: { readonly usedBytes: number; readonly budgetBytes: number }): void {
     const { policy, clock } = this.#options;
-    const spareRawBytes = this.#spareRaw().bytes;
+    const spareRawBytes = this.#spareRawAfterCheckpoint();
     this.#actions = [...planShedding({ ...facts, spareRawBytes, batches: this.#batches() }, policy)];
     if (this.#actions.length === 0) this.#lookAgainAtUs = clock.monotonicUs() + AGAIN_AFTER_US;
     if (this.#actions.length === 0 && !this.#exhausted)
@@ -192,6 +194,15 @@ export class DiskBudget {
     const isMuch = freeBytes > Math.max(FREE_BYTES_MAX, (diskBytes - freeBytes) * FREE_SHARE_MAX);
     const isWanted = freeBytes > SHRINK_BYTES_MIN && bufferBytes > policy.diskBytesMax * SHRINK_SHARE;
     return (isMuch || isWanted) && state.releaseSpace(SHRINK_BYTES_MAX);
+  }
+
+  /** Bytes of raw messages that can go, after a checkpoint where that lets more of them go. */
+  #spareRawAfterCheckpoint(): number {
+    const { messages, state, neededFromOffset, checkpoint } = this.#options;
+    const spareBytes = this.#spareRaw().bytes;
+    if (messages.spare(state.decodedThrough, neededFromOffset()).bytes === spareBytes) return spareBytes;
+    checkpoint();
+    return this.#spareRaw().bytes;
   }
 
   /** Raw messages of which everything is on disk outside of the raw log, and in a checkpoint. */

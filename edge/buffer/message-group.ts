@@ -174,3 +174,10 @@ function tooLong(client: number, topic: number): PipelineError {
 function damaged(how: string): PipelineError {
   return new PipelineError("buffer.group_damaged", `a group of messages cannot be read: ${how}`);
 }
+
+/** A group of these messages, as a writer makes it. */
+export function encodeGroup(messages: readonly IncomingMessage[]): Uint8Array {
+  const writer = new GroupWriter();
+  for (const message of messages) writer.append(message);
+  return new Uint8Array(writer.take());
+}

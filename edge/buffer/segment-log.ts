@@ -1,6 +1,6 @@
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { GroupStamp, IncomingMessage, RawMessage } from "@sluice/shared/contract/message.ts";
+import type { GroupStamp, RawMessage } from "@sluice/shared/contract/message.ts";
 import { present } from "@sluice/shared/runtime/assert.ts";
 import type { Clock } from "@sluice/shared/runtime/clock.ts";
 import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
@@ -8,7 +8,7 @@ import type { Log } from "@sluice/shared/runtime/log.ts";
 import { Bodies } from "./body.ts";
 import { type Damage, DamageReport } from "./damage.ts";
 import { asideBytes } from "./file-space.ts";
-import { decodeGroup, GroupWriter } from "./message-group.ts";
+import { decodeGroup, encodeGroup } from "./message-group.ts";
 import { OffsetReserve } from "./offset-reserve.ts";
 import { RecentGroups } from "./recent-groups.ts";
 import { mendSegment, openSegment } from "./segment-opening.ts";
@@ -132,7 +132,7 @@ export class SegmentLog {
     const duplicates = messages.length - kept.length;
     if (kept.length > 0) {
       try {
-        const bytes = duplicates === 0 ? group : encode(kept);
+        const bytes = duplicates === 0 ? group : encodeGroup(kept);
         const stamp = this.#store({ first: fromOffset, count: kept.length, bytes });
         this.#recent.add({ first: fromOffset, messages: kept, stamp }, bytes.length);
       } catch (error) {
@@ -146,10 +146,15 @@ export class SegmentLog {
     return { fromOffset, count: kept.length, duplicates };
   }
 
+  /** Whether so many bytes more are within the disk budget. */
+  hasRoom(bytes: number): boolean {
+    const { limits, otherBytes } = this.#options;
+    return this.diskBytes + this.#asideBytes + otherBytes() + bytes <= limits.diskBytesMax;
+  }
+
   #store(group: StoredGroup): GroupStamp {
-    const { limits, bootId, clock, otherBytes } = this.#options;
-    const used = this.diskBytes + this.#asideBytes + otherBytes();
-    if (used + group.bytes.length > limits.diskBytesMax)
+    const { limits, bootId, clock } = this.#options;
+    if (!this.hasRoom(group.bytes.length))
       throw new PipelineError(
         "buffer.full",
         `the buffer has reached its budget of ${limits.diskBytesMax} bytes`,
@@ -387,10 +392,4 @@ export class SegmentLog {
     this.#asideBytes = asideBytes(this.#options.dir);
     this.#damages.add({ file, fromOffset: firstOffset, endOffset, reason: describeError(error) });
   }
-}
-
-function encode(messages: readonly IncomingMessage[]): Uint8Array {
-  const writer = new GroupWriter();
-  for (const message of messages) writer.append(message);
-  return new Uint8Array(writer.take());
 }

@@ -5,6 +5,9 @@ import type { GatewayStatus, PipelineSnapshot, SourceStatus } from "./gateway-st
 /** With the lake away and less time left than this, somebody must act: a working day and a night. */
 const HOURS_LEFT_MIN = 24;
 
+/** Room is made a piece at a time, which lasts for a while: with less left than this, readings are being given up. */
+const GIVING_UP_HOURS_MAX = 0.05;
+
 /** The share of the disk budget at which it counts as used up: one more group may be too much. */
 const DISK_FULL_SHARE = 0.99;
 
@@ -42,6 +45,8 @@ function problemsOf(
   hoursLeft: number | undefined,
 ): readonly string[] {
   const { lastError } = sync;
+  const isGivingUp =
+    buffer.disk.whenFull === "shed" && hoursLeft !== undefined && hoursLeft < GIVING_UP_HOURS_MAX;
   const mustWait = lastError === undefined || passes(lastError.code);
   const problems: readonly (readonly [boolean, string])[] = [
     ...ingest.map(({ name, problem }) => [problem !== undefined, `${name}: ${problem}`] as const),
@@ -58,11 +63,11 @@ function problemsOf(
     ],
     [sync.lake === "away" && !mustWait, `the lake refuses what is sent: ${lastError?.message}`],
     [
-      sync.lake === "away" && hoursLeft === 0 && buffer.disk.whenFull === "shed",
+      sync.lake === "away" && isGivingUp,
       `the lake is away, and the oldest readings are given up for room: ${lastError?.message}`,
     ],
     [
-      sync.lake === "away" && hoursLeft !== undefined && hoursLeft > 0 && hoursLeft < HOURS_LEFT_MIN,
+      sync.lake === "away" && !isGivingUp && hoursLeft !== undefined && hoursLeft < HOURS_LEFT_MIN,
       `the lake is away, and the disk lasts for ${hoursLeft?.toFixed(1)} more hours: ${lastError?.message}`,
     ],
     [

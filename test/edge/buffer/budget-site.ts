@@ -98,8 +98,13 @@ export class BudgetSite {
       ],
       kept,
       counters: { messages: count, readings: count * READINGS_PER_MESSAGE },
-      checkpoint: Uint8Array.of(1),
     });
+  }
+
+  /** Covers everything that was derived. */
+  checkpoint(): void {
+    const throughOffset = this.state.decodedThrough;
+    this.state.commitStep({ throughOffset, appended: [], counters: {}, checkpoint: Uint8Array.of(1) });
   }
 
   seal(stream: Stream, batchRowsMax = 3_000): void {
@@ -181,6 +186,7 @@ export class BudgetSite {
       policy: { diskBytesMax, whenFull, thinningMax },
       otherBytes: () => 0,
       neededFromOffset: () => Infinity,
+      checkpoint: () => this.checkpoint(),
       settleUs: () => settleUs,
       clock,
       log,
