@@ -15,6 +15,7 @@ import { mendSegment, openSegment } from "./segment-opening.ts";
 import { type GroupRange, Segment, type StampedMessages, type StoredGroup } from "./segment.ts";
 import { spareSegments } from "./spare-segments.ts";
 import { makeFolder, setAside, syncFolder } from "./sqlite-file.ts";
+import { finishRepairs } from "./tools/salvage.ts";
 import { StoredMessages } from "./stored-messages.ts";
 
 export interface SegmentLogOptions {
@@ -362,6 +363,7 @@ export class SegmentLog {
   /** Opens the segments that are there, oldest first. Returns whether the newest may be written to. */
   #openSegments(): boolean {
     const { dir } = this.#options;
+    finishRepairs(dir);
     const names = readdirSync(dir)
       .filter((name) => SEGMENT_NAME.test(name))
       .sort();

@@ -1,5 +1,5 @@
-import { existsSync, renameSync, rmSync } from "node:fs";
-import { dirname } from "node:path";
+import { existsSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { describeError } from "@sluice/shared/runtime/errors.ts";
 import { type GroupRange, type GroupRow, SEGMENT_SCHEMA } from "../segment.ts";
 import { openSqlite, setAside, type SqliteFile, sqliteError, syncFolder } from "../sqlite-file.ts";
@@ -68,6 +68,17 @@ export function putInPlace(path: string, repaired: string): string {
     throw sqliteError(cause, `cannot put ${repaired} in the place of ${path}`);
   }
   return aside;
+}
+
+/** Ends what `putInPlace` began: a crash may have come when the damaged file was aside and the new one not yet in place. */
+export function finishRepairs(dir: string): void {
+  for (const name of readdirSync(dir)) {
+    const place = name.replace(/\.repaired$/, "");
+    const isBegun = !existsSync(join(dir, place)) && existsSync(join(dir, `${place}.damaged`));
+    if (place === name || !isBegun) continue;
+    renameSync(join(dir, name), join(dir, place));
+    syncFolder(dir);
+  }
 }
 
 /** What of [firstOffset, endOffset) is in no group; groups in order. */

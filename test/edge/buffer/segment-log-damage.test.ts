@@ -5,6 +5,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   truncateSync,
@@ -204,6 +205,17 @@ test("a segment that was mended is not mended again at the next start, though it
     log.close();
     expect(readdirSync(dir).filter((name) => name.includes("damaged"))).toHaveLength(1);
   }
+});
+
+test("a crash while a mended file takes the damaged one's place costs nothing", () => {
+  const dir = tempFolder();
+  const [path = ""] = madeLog(dir);
+  renameSync(path, `${path}.repaired`); // The new file, whole,
+  writeFileSync(`${path}.damaged`, "the old one"); // and the old one is out of the way already.
+  const log = open(dir);
+  expect(contents(log)).toEqual(expected(0, 600));
+  expect(log.stats().damages).toEqual([]);
+  log.close();
 });
 
 test("a file that is cut off is read as far as it is whole, and written to no more", () => {
