@@ -94,7 +94,7 @@ export class Decoder {
   #already: AlreadyStored | undefined;
   readonly #seen: SeenReadings;
   readonly #clock: ClockWatch;
-  #clockEvents: NewEvent[] = [];
+  #clockSteps = 0;
   /** Whether our clock was known to be wrong when the message at hand came. */
   #isUnsure = false;
   readonly #starts: GenerationStarts<DecoderMemory>;
@@ -127,7 +127,8 @@ export class Decoder {
       this.#starts.message(message.offset, () => this.#memory());
       this.#seen.message(message.offset);
       for (const event of this.#clock.message(message)) {
-        this.#clockEvents.push(event);
+        this.#clockSteps += 1;
+        this.#values.tell(event);
         this.#verdicts.clockStepped(Number(event.facts?.["stepUs"] ?? 0));
       }
       // What has no stamp did not come over the wire, and is not to be judged by when it came.
@@ -154,14 +155,13 @@ export class Decoder {
     if (this.#repeated > 0) counters["spool.repeated"] = this.#repeated;
     for (const [what, count] of this.#verdicts.finish()) counters[what] = count;
     const { events, requests } = this.#values.finish();
-    const clockEvents = this.#clockEvents;
-    this.#clockEvents = [];
-    if (clockEvents.length > 0) counters["clock.steps"] = clockEvents.length;
+    if (this.#clockSteps > 0) counters["clock.steps"] = this.#clockSteps;
+    this.#clockSteps = 0;
     const labels = this.#labels;
     this.#labels = [];
     this.#ignored = 0;
     this.#repeated = 0;
-    return { readings, quarantine: rows, labels, counters, events: [...clockEvents, ...events], requests };
+    return { readings, quarantine: rows, labels, counters, events, requests };
   }
 
   /** What it remembers of the messages so far, to be carried over a restart. */

@@ -160,7 +160,7 @@ export class Devices {
     if (!deviceIdSchema.safeParse(name).success)
       return {
         reason: "device.invalid",
-        detail: `The device ${showValue(name)} is not 1 to 128 characters without control characters.`,
+        detail: `The device ${showValue(name)} is not 1 to 128 characters without "/", "+", "#" or control characters.`,
       };
     if (this.#devices.size >= TOPICS_MAX) this.#forget();
     const device = new Device(name, route.deviceType, this.#contracts.get(route.deviceType));

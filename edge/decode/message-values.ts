@@ -1,4 +1,8 @@
-import type { ValueSink } from "@sluice/shared/codec/payload/payload-decoder.ts";
+import {
+  type PayloadDecoder,
+  showValue,
+  type ValueSink,
+} from "@sluice/shared/codec/payload/payload-decoder.ts";
 import type { NewEvent } from "@sluice/shared/contract/event.ts";
 import type { OutgoingMessage, RawMessage } from "@sluice/shared/contract/message.ts";
 import type { QuarantineReason } from "@sluice/shared/contract/quarantine.ts";
@@ -24,7 +28,11 @@ export interface DecodeLimits {
 
 /** Where a message's values go. */
 export type Target = Pick<Destination, "device" | "metric"> & {
-  readonly route: { readonly deviceType: string };
+  /** Without a payload format for rows of a file, each of which may carry one metric of many. */
+  readonly route: {
+    readonly deviceType: string;
+    readonly payload?: Pick<PayloadDecoder, "sendsChangesOnly">;
+  };
 };
 
 interface ValueParts {
@@ -45,6 +53,8 @@ export class MessageValues implements ValueSink {
   #destination: Target | undefined;
   /** The device of the record at hand. */
   #device: Device | undefined;
+  /** Those that the payload has named of whom the contract requires something. */
+  readonly #named = new Map<string, Device>();
   #offset = 0;
   #receivedAtUs = 0;
   #events: NewEvent[] = [];
@@ -76,6 +86,7 @@ export class MessageValues implements ValueSink {
     this.#isUnsure = isUnsure;
     this.#destination = destination;
     this.#device = destination.device;
+    this.#named.clear();
     this.#offset = message.offset;
     this.#receivedAtUs = message.receivedAtUs;
     this.#message += 1;
@@ -93,7 +104,7 @@ export class MessageValues implements ValueSink {
     this.#columns.record(measuredAtUs, clock);
     this.#recordRefused = false;
     if (device !== undefined && this.#destination !== undefined) {
-      const found = this.#devices.device(this.#destination.route, device);
+      const found = this.#deviceOf(this.#destination.route, device);
       this.#device = "reason" in found ? undefined : found;
       if ("reason" in found) return this.#refuseRecord(found);
     }
@@ -110,6 +121,15 @@ export class MessageValues implements ValueSink {
         reason: "time.too_old",
         detail: this.#explainTime(measuredAtUs, "before", -aheadUs, pastMaxMs),
       });
+  }
+
+  /** The same one for the same name throughout a message, so that it knows all that the message carries of it. */
+  #deviceOf(route: Target["route"], name: string): Device | Refusal {
+    const known = this.#named.get(name);
+    if (known !== undefined) return known;
+    const found = this.#devices.device(route, name);
+    if (!("reason" in found) && found.required.length > 0) this.#named.set(name, found);
+    return found;
   }
 
   refuse(reason: QuarantineReason, detail: string): void {
@@ -198,13 +218,8 @@ export class MessageValues implements ValueSink {
   /** Looks for what should have been in the message. */
   end(): "ignored" | undefined {
     if (this.#isIgnored && this.#nextIndex === 0 && !this.#quarantine.hasRefusals) return "ignored";
-    const missing = this.#missing();
-    if (missing.length > 0)
-      this.#refuse(this.#nextIndex, {
-        reason: "metric.missing",
-        detail: `The message does not carry ${missing.map((name) => `"${name}"`).join(", ")}, which the contract requires.`,
-      });
-    else if (this.#nextIndex === 0 && !this.#quarantine.hasRefusals)
+    for (const device of this.#promisingAll()) this.#refuseMissing(device);
+    if (this.#nextIndex === 0 && !this.#quarantine.hasRefusals)
       this.#refuse(0, {
         reason: "metric.missing",
         detail: "The message carries no value of any metric that its route reads.",
@@ -212,11 +227,26 @@ export class MessageValues implements ValueSink {
     return undefined;
   }
 
-  /** A topic that names the metric carries one by design; what else the contract requires comes in other messages. */
-  #missing(): readonly string[] {
-    const device = this.#destination?.device;
-    if (device === undefined || this.#destination?.metric !== undefined) return [];
-    return device.required.filter((name) => device.metric(name).seenIn !== this.#message);
+  /**
+   * The devices of which the message should carry all that the contract requires. A topic that names the metric carries
+   * one by design, and so may a row of a file; what else is required comes in others.
+   */
+  #promisingAll(): Iterable<Device> {
+    const { device, metric, route } = this.#destination ?? {};
+    if (metric !== undefined || route?.payload === undefined || route.payload.sendsChangesOnly === true)
+      return [];
+    return device === undefined ? this.#named.values() : [device];
+  }
+
+  #refuseMissing(device: Device): void {
+    const missing = device.required.filter((name) => device.metric(name).seenIn !== this.#message);
+    if (missing.length === 0) return;
+    const whose = this.#destination?.device === device ? "" : ` of ${showValue(device.name)}`;
+    this.#device = device;
+    this.#refuse(this.#nextIndex, {
+      reason: "metric.missing",
+      detail: `The message does not carry ${missing.map((name) => `"${name}"`).join(", ")}${whose}, which the contract requires.`,
+    });
   }
 
   #explainTime(measuredAtUs: number, side: string, byUs: number, allowedMs: number): string {

@@ -18,7 +18,8 @@ const INCH_SQUARED_1E8 = 64_516; // 0.00064516 m² exactly.
  * row of each is the base.
  *
  * Symbols: the SenML units (RFC 8428 §12.1), the secondary units (RFC 8798 §3) and what devices write instead
- * (degC, rpm, L/min). Factors: NIST SP 811 (2008), appendix B; the inch, the pound and the standard gravity are exact
+ * (degC, rpm, L/min). `A.s` and `W.s` are the units of SenML's sums over time (RFC 8428 §4.2), and the coulomb and the
+ * joule by definition (SI brochure, 9th edition, table 4). Factors: NIST SP 811 (2008), appendix B; the inch, the pound and the standard gravity are exact
  * by definition. A symbol may stand in two dimensions, such as g for gram and for standard gravity: the other unit
  * of a conversion says which is meant.
  */
@@ -156,7 +157,7 @@ const TABLE: Readonly<Record<string, readonly Row[]>> = {
     ["MOhm MΩ", 1_000_000],
   ],
   charge: [
-    ["C", 1],
+    ["C A.s", 1],
     ["Ah", 3_600],
     ["mAh", 36, 10],
   ],
@@ -179,7 +180,7 @@ const TABLE: Readonly<Record<string, readonly Row[]>> = {
     ["kvar", 1_000],
   ],
   energy: [
-    ["J", 1],
+    ["J W.s", 1],
     ["kJ", 1_000],
     ["MJ", 1_000_000],
     ["Wh", 3_600],

@@ -50,6 +50,8 @@ export interface PayloadDecoder {
   readonly needsTopicMetric: boolean;
   /** Whether it names the device of each record; otherwise the topic or the route does. */
   readonly namesDevice: boolean;
+  /** That a message carries only what has changed of a device, where it is so; otherwise all that the device measures. */
+  readonly sendsChangesOnly?: true;
   /** What it remembers from earlier payloads, to be carried over a restart; undefined where it remembers nothing. */
   readonly memory?: { save(): Json; restore(saved: Json): void };
 }

@@ -35,6 +35,8 @@ export function createSparkplugDecoder(settings: SparkplugPayloadSettings): Payl
   return {
     needsTopicMetric: false,
     namesDevice: true,
+    // Sparkplug reports by exception: data carries what has changed since the birth.
+    sendsChangesOnly: true,
     decode(payload, sink, context) {
       const topic = topics.find(context.topic);
       if (topic.type === "STATE" || topic.type === "NCMD" || topic.type === "DCMD") return sink.ignore();

@@ -99,7 +99,7 @@ test.each([
   [
     "plant//telemetry",
     { t: 1 },
-    '0 device.invalid: The device "" is not 1 to 128 characters without control characters.',
+    '0 device.invalid: The device "" is not 1 to 128 characters without "/", "+", "#" or control characters.',
   ],
   ["plant/p1/values/x", "hot", '0 payload.malformed: The payload "hot" is not a decimal number.'],
   [
@@ -173,6 +173,43 @@ test("a required metric that is not carried is said once for the message; a bad 
     '0/1 metric.missing: The message does not carry "pressure", which the contract requires.',
     '1/0 value.wrong_type: The metric "pressure" is the string "high", not a number.',
   ]);
+});
+
+test("what is required is looked for in each device that a message names, once for each", () => {
+  const route = { topic: "line/batch", deviceType: "pump" };
+  const { contracts } = SETTINGS;
+  const json = { format: "json", device: "id", time: { path: "t", unit: "us" } };
+  const records = [
+    { id: "p1", t: START_US, flow: 1 },
+    { id: "p2", t: START_US, flow: 2 },
+    { id: "p1", t: START_US + 1, pressure: 1 },
+    { id: "p3", t: START_US + 1e12, pressure: 1 },
+    { id: "p4", t: START_US },
+  ];
+  const decoder = decoderOf({ routes: [{ ...route, payload: json }], contracts });
+  const { readings, quarantine } = decoder.decode([messageOf(0, "line/batch", records)]);
+  expect(lines(readings).map((line) => line.split(" ", 3).join(" "))).toEqual([
+    "0/0 p1 flow",
+    "0/1 p2 flow",
+    "0/2 p1 pressure",
+  ]);
+  expect(quarantine.map(({ index, reason, detail }) => `${index} ${reason}: ${detail.slice(0, 54)}`)).toEqual(
+    [
+      "3 time.future: The event time 2024-01-12T13:46:40.000Z is 1000000000 ",
+      '4 metric.missing: The message does not carry "pressure" of "p2", which t',
+      '4 metric.missing: The message does not carry "pressure" of "p4", which t',
+    ],
+  );
+  const senml = { format: "senml-json", name: "{device}/{metric}" };
+  const pack = [
+    { n: "p1/flow", v: 1 },
+    { n: "p2/pressure", v: 1 },
+    { n: "p1/pressure", v: 1 },
+    { n: "p2/flow", v: 1 },
+  ];
+  const packs = decoderOf({ routes: [{ ...route, payload: senml }], contracts });
+  expect(packs.decode([messageOf(0, "line/batch", pack)]).quarantine).toEqual([]);
+  expect(packs.decode([messageOf(1, "line/batch", pack.slice(0, 2))]).quarantine).toHaveLength(1);
 });
 
 test("a message that carries nothing at all is not passed over in silence", () => {
