@@ -3,7 +3,8 @@ import { isoTime } from "@sluice/shared/runtime/clock.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { newUuid } from "@sluice/shared/runtime/random.ts";
 import { Command } from "commander";
-import { type QuarantinedMessage, QuarantineStore } from "./quarantine-store.ts";
+import type { QuarantineStore } from "./quarantine-store.ts";
+import { type QuarantinedMessage } from "./quarantine-store.ts";
 
 /** Where messages are put that are to be decoded again. */
 interface Spool {

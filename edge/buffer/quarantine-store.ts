@@ -3,7 +3,7 @@ import type { QuarantineRow } from "@sluice/shared/contract/quarantine.ts";
 import { isSpoolTopic } from "@sluice/shared/contract/spool.ts";
 import type { RawMessage } from "@sluice/shared/contract/message.ts";
 import type { Log } from "@sluice/shared/runtime/log.ts";
-import { Bodies } from "./body.ts";
+import type { Bodies } from "./body.ts";
 import { openChecked, openOrReplace } from "./checked-file.ts";
 import { openSqlite, type SqliteFile, sqliteError } from "./sqlite-file.ts";
 

@@ -128,7 +128,7 @@ async function benchSaturated(say: (text: string) => void): Promise<readonly Ben
       atMost("gateway memory after the load, resident", memoryMib, { unit: "MiB", mark: 150 }),
     ];
   } finally {
-    await Promise.all([plain, scoring, packs, bare, ...peers].map((server) => server?.stop()));
+    await Promise.all([plain, scoring, packs, bare, ...peers].map(async (server) => server?.stop()));
   }
 }
 

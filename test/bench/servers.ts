@@ -93,7 +93,7 @@ export async function decodedAll(gateway: BenchGateway): Promise<void> {
 
 export async function startBareAedes(): Promise<BenchServer> {
   const server = await startServer(process.execPath, [join(root, "test/bench/bare-aedes.ts")]);
-  return { port: (JSON.parse(server.line) as { port: number }).port, stop: server.stop };
+  return { port: (JSON.parse(server.line) as { port: number }).port, stop: () => server.stop() };
 }
 
 async function freePort(): Promise<number> {

@@ -1,4 +1,5 @@
 import { parseDecimal } from "@sluice/shared/codec/payload/decimal.ts";
+import { showValue } from "@sluice/shared/codec/payload/payload-decoder.ts";
 import { eventTimeUs, type TimeUnit } from "@sluice/shared/codec/payload/time.ts";
 import { Instant } from "@sluice/shared/contract/instant.ts";
 import type { SpoolRow } from "@sluice/shared/contract/spool.ts";
@@ -36,7 +37,7 @@ export function planMapping(columns: readonly string[], options: MappingOptions)
   const valuesOf = planValues(columns, options, [timeAt, deviceAt]);
   return (row) => {
     if (row.length !== columns.length) return { malformed: `${row.length} fields, not ${columns.length}` };
-    const device = options.device ?? String(row[deviceAt] ?? "");
+    const device = options.device ?? textOf(row[deviceAt]);
     const time = timeAt === -1 ? null : timeOf(row[timeAt], options);
     return [device, time, valuesOf(row)];
   };
@@ -53,7 +54,7 @@ function planValues(
   if (metricColumn !== undefined && valueColumn !== undefined) {
     const metricAt = placeOf(columns, metricColumn, "--metric-column");
     const valueAt = placeOf(columns, valueColumn, "--value-column");
-    return (row) => ({ [String(row[metricAt] ?? "")]: valueOf(row[valueAt]) });
+    return (row) => ({ [textOf(row[metricAt])]: valueOf(row[valueAt]) });
   }
   for (const name of [...(metrics ?? []), ...ignore]) placeOf(columns, name, "--metrics or --ignore");
   const places = columns.flatMap((name, place) =>
@@ -93,9 +94,9 @@ function placeOf(columns: readonly string[], name: string, option: string): numb
 function timeOf(value: unknown, { timeUnit, utcOffset }: MappingOptions): number | string {
   if (value instanceof Instant) return Number.isNaN(value.us) ? "out of range" : value.us;
   const hasZone = typeof value !== "string" || /(?:[Zz]|[+-]\d\d:?\d\d)$/.test(value);
-  const complete = timeUnit !== "iso" || hasZone ? value : `${String(value)}${utcOffset}`;
+  const complete = timeUnit !== "iso" || hasZone ? value : `${value}${utcOffset}`;
   const us = eventTimeUs(complete, timeUnit);
-  return Number.isNaN(us) ? String(value ?? "").slice(0, 64) : us;
+  return Number.isNaN(us) ? textOf(value).slice(0, 64) : us;
 }
 
 /** A number where the text is one; undefined where there is none; all else as it is, for the contract to judge. */
@@ -104,6 +105,12 @@ function valueOf(value: unknown): unknown {
   if (typeof value === "boolean") return Number(value);
   if (value instanceof Instant) return value.us;
   return typeof value === "string" ? parseDecimal(value.trim()) : value;
+}
+
+/** A name or a time for a person, whatever the file holds there. */
+function textOf(value: unknown): string {
+  if (value === undefined || value === null) return "";
+  return typeof value === "string" ? value : showValue(value);
 }
 
 const wrong = (message: string): PipelineError =>

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { basename } from "node:path";
+import { finished } from "node:stream/promises";
 import { encodeSpooled, type SpoolPlace } from "@sluice/shared/contract/spool.ts";
 import { canonicalJson } from "@sluice/shared/contract/canonical-json.ts";
 import type { Clock } from "@sluice/shared/runtime/clock.ts";
@@ -105,7 +106,7 @@ function messageOf({ body, firstRow, isLast }: Chunk, path: string, deviceType: 
 async function jobOf(path: string, options: ImportOptions): Promise<string> {
   const hash = createHash("sha256").update(canonicalJson({ ...options }));
   try {
-    for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+    await finished(createReadStream(path).on("data", (chunk) => hash.update(chunk)));
   } catch (cause) {
     throw unreadable(path, cause);
   }

@@ -1,5 +1,5 @@
 import { encodeSpooled, spoolTopic, type SpoolRow } from "@sluice/shared/contract/spool.ts";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { decoderOf, messageOf, START_US } from "./messages.ts";
 
