@@ -60,12 +60,45 @@ export function malformed(message: string): PipelineError {
   return new PipelineError("payload.malformed", message);
 }
 
-/** A value for a message to a person: JSON, at most 64 characters of it. */
+/** Most characters of a value that a person is shown. */
+const SHOWN_LENGTH_MAX = 64;
+
+/**
+ * A value for a message to a person: JSON, at most 64 characters of it.
+ *
+ * Looks at no more of the value than that: whoever sends it says how deep and how large it is.
+ */
 export function showValue(value: unknown): string {
-  const text =
-    typeof value === "number" ? String(value) : (JSON.stringify(value, sayBigInt) ?? String(value));
-  return text.length > 64 ? `${text.slice(0, 61)}...` : text;
+  const text = typeof value === "number" || value === undefined ? String(value) : shownBehind("", value);
+  return text.length > SHOWN_LENGTH_MAX ? `${text.slice(0, SHOWN_LENGTH_MAX - 3)}...` : text;
 }
 
-/** CBOR has whole numbers that JSON cannot say. */
-const sayBigInt = (_: string, value: unknown): unknown => (typeof value === "bigint" ? String(value) : value);
+/** The text with a value behind it; each level adds to it, so it ends however deep the value is. */
+function shownBehind(text: string, value: unknown): string {
+  if (text.length > SHOWN_LENGTH_MAX) return text;
+  if (Array.isArray(value)) return `${shownItems(`${text}[`, value)}]`;
+  if (typeof value === "string") return text + JSON.stringify(value.slice(0, SHOWN_LENGTH_MAX + 1));
+  // CBOR has whole numbers that JSON cannot say.
+  if (typeof value === "bigint") return `${text}"${value}"`;
+  if (typeof value === "object" && value !== null) return `${shownMembers(`${text}{`, value)}}`;
+  return text + (JSON.stringify(value) ?? "null");
+}
+
+function shownItems(begun: string, items: readonly unknown[]): string {
+  let text = begun;
+  for (const [place, item] of items.entries()) {
+    if (text.length > SHOWN_LENGTH_MAX) break;
+    text = shownBehind(place === 0 ? text : `${text},`, item);
+  }
+  return text;
+}
+
+function shownMembers(begun: string, value: object): string {
+  let text = begun;
+  for (const [name, member] of Object.entries(value)) {
+    if (text.length > SHOWN_LENGTH_MAX) break;
+    if (member === undefined) continue;
+    text = shownBehind(`${shownBehind(text === begun ? text : `${text},`, name)}:`, member);
+  }
+  return text;
+}

@@ -255,6 +255,12 @@ test("a payload that turns out malformed half-way gives one row and no reading",
   expect(quarantine.map((row) => row.reason)).toEqual(["payload.malformed"]);
 });
 
+test("a payload that nests without end is refused like any other that is no record", () => {
+  const deep = (depth: number): string => "[".repeat(depth) + "]".repeat(depth);
+  expect(refusal(deep(30_000))).toMatch(/^0 payload.malformed: Record 0 is \[{61}\.\.\., not an object\.$/);
+  expect(refusal(`{"t":${START_US},"pressure":${deep(30_000)}}`)).toContain("value.wrong_type");
+});
+
 test("a message of many bad values has a few rows, the last of which says how many more; all are counted", () => {
   const payload = {
     t: START_US,
