@@ -1,4 +1,5 @@
-const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
+/** No digit can be matched in two ways, so that a long text that is no number takes no longer than one that is. */
+const DECIMAL = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/;
 
 /** How devices write a value that is no number: the text is no mistake of format. */
 const NOT_FINITE = /^[+-]?(?:nan|inf|infinity)$/i;

@@ -23,6 +23,18 @@ test.each(["on", "", "  ", "1,5", "0x10", "1 2", "--1", "1_000", "true", "null"]
   },
 );
 
+test("a long text that is almost a number is refused as fast as a number is read", () => {
+  const startedMs = performance.now();
+  for (const [before, after] of [
+    ["", "x"],
+    ["", "."],
+    ["0.", "x"],
+    ["1e", "x"],
+  ])
+    expect(() => decodePayload({ format: "number" }, `${before}${"1".repeat(65_000)}${after}.`)).toThrow();
+  expect(performance.now() - startedMs).toBeLessThan(500); // Digit by digit and back again it took seconds.
+});
+
 const CSV = {
   format: "csv",
   columns: ["ts", "temp", "note", "rpm"],
