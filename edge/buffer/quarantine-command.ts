@@ -69,11 +69,17 @@ export function quarantineCommand(host: QuarantineHost): Command {
     .requiredOption("--config <file>", "settings file of the gateway")
     .option("--offset <offset>", "only this message")
     .option("--reason <reason>", "only messages with this reason")
-    .option("--topic <topic>", "only messages of this topic")
+    .option("--topic <topic>", "only messages of this topic, as ls gives it")
     .option("--all", "all of them")
     .option("--json", "print JSON")
     .action((choice: Choice) => release(choice, host));
   return quarantine;
+}
+
+/** The topic of a message, or the file that its rows are of: the same for all messages of an import. */
+function cameBy({ isSpooled, payload, topic }: QuarantinedMessage): string {
+  const header = isSpooled ? decodeSpooled(payload)?.header : undefined;
+  return header?.kind === "rows" ? `file ${header.source}` : topic;
 }
 
 interface Group {
@@ -91,8 +97,8 @@ function list({ config, json }: Choice, host: QuarantineHost): void {
   const { store } = host.open(config);
   const groups = new Map<string, Group>();
   for (const message of store.messages())
-    for (const { reason, detail } of new Map(message.causes.map((cause) => [cause.reason, cause])).values())
-      addTo(groups, { reason, detail, message });
+    for (const [reason, causes] of Map.groupBy(message.causes, (cause) => cause.reason))
+      addTo(groups, { reason, detail: causes[0]?.detail ?? "", message });
   store.close();
   const sorted = [...groups.values()].sort((a, b) => b.messages - a.messages);
   if (json === true) host.print(JSON.stringify(sorted.map(shown), undefined, 2));
@@ -104,7 +110,8 @@ function addTo(
   groups: Map<string, Group>,
   { reason, detail, message }: { reason: string; detail: string; message: QuarantinedMessage },
 ): void {
-  const { topic, receivedAtUs, offset } = message;
+  const { receivedAtUs, offset } = message;
+  const topic = cameBy(message);
   const key = `${reason} ${topic}`;
   const group = groups.get(key) ?? {
     reason,
@@ -168,11 +175,18 @@ const asJson = ({ payload, receivedAtUs, ...rest }: QuarantinedMessage) => ({
   payloadBase64: Buffer.from(payload).toString("base64"),
 });
 
-function asText({ epoch, offset, receivedAtUs, client, topic, payload, causes }: QuarantinedMessage): string {
+function asText(message: QuarantinedMessage): string {
+  const { epoch, offset, receivedAtUs, client, causes } = message;
+  const spooled = message.isSpooled ? decodeSpooled(message.payload) : undefined;
+  const payload = spooled?.body ?? message.payload;
+  const first =
+    spooled?.header.kind === "message"
+      ? `, released; first received ${isoTime(spooled.header.receivedAtUs)}`
+      : "";
   return [
     `offset    ${offset} of epoch ${epoch}`,
-    `received  ${isoTime(receivedAtUs)} from ${client}`,
-    `topic     ${topic}`,
+    `received  ${isoTime(receivedAtUs)} from ${client}${first}`,
+    `topic     ${cameBy(message)}`,
     ...causes.map(({ reason, detail }, i) => `${i === 0 ? "refused " : "        "}  ${reason}: ${detail}`),
     `payload   ${payload.length.toLocaleString("en")} bytes`,
     payloadText(payload),
@@ -204,7 +218,7 @@ async function release(choice: Choice, host: QuarantineHost): Promise<void> {
       (message) =>
         message.release === undefined &&
         (wanted === undefined || message.offset === wanted) &&
-        (topic === undefined || message.topic === topic) &&
+        (topic === undefined || message.topic === topic || cameBy(message) === topic) &&
         (reason === undefined || message.causes.some((cause) => cause.reason === reason)),
     );
     const own = newUuid();

@@ -43,6 +43,14 @@ interface ValueParts {
   readonly limits: DecodeLimits;
 }
 
+const MS_PER_DAY = 86_400_000;
+
+/** A clock that is wrong by more is more likely read in the wrong unit: seconds as milliseconds are in 1970. Ten years. */
+const UNLIKELY_US = 3_650 * MS_PER_DAY * 1_000;
+
+const inMs = (ms: number): string =>
+  ms < 2 * MS_PER_DAY ? `${ms} ms` : `${ms} ms (${Math.round(ms / MS_PER_DAY)} days)`;
+
 /** Takes the values of one message at a time and sorts good from bad. */
 export class MessageValues implements ValueSink {
   readonly #devices: Devices;
@@ -250,6 +258,7 @@ export class MessageValues implements ValueSink {
   }
 
   #explainTime(measuredAtUs: number, side: string, byUs: number, allowedMs: number): string {
-    return `The event time ${isoTime(measuredAtUs)} is ${Math.ceil(byUs / 1_000)} ms ${side} the arrival; at most ${allowedMs} ms are allowed.`;
+    const unit = byUs > UNLIKELY_US ? " Does the route say the right unit of the time?" : "";
+    return `The event time ${isoTime(measuredAtUs)} is ${inMs(Math.ceil(byUs / 1_000))} ${side} the arrival; at most ${inMs(allowedMs)} are allowed.${unit}`;
   }
 }

@@ -1,6 +1,6 @@
 import { isoTime } from "@sluice/shared/runtime/clock.ts";
 import { diskLines } from "./disk-lines.ts";
-import type { GatewayStatus } from "./gateway-status.ts";
+import type { GatewayStatus, SourceStatus } from "./gateway-status.ts";
 import { count, inBytes } from "./words.ts";
 
 /** A status for a person: plain words, units, what is wrong first. Pure. */
@@ -16,11 +16,7 @@ export function renderStatus(status: GatewayStatus): string {
       (line, i) => [i === 0 ? "health" : "", line] as const,
     ),
     ...status.ingest.map(
-      (source) =>
-        [
-          source.name,
-          `${source.address}, ${plural(source.connections, "connection")}, ${count(source.received)} received (${inBytes(source.receivedBytes)}), ${count(source.acknowledged)} acknowledged after fsync${refusals(source.refused)}`,
-        ] as const,
+      (source) => [source.name, `${source.address}, ${traffic(source)}${refusals(source.refused)}`] as const,
     ),
     [
       "buffer",
@@ -44,11 +40,11 @@ export function renderStatus(status: GatewayStatus): string {
     ["model", modelText(slot)],
     [
       "predictions",
-      `${count(counters["predictions"] ?? 0)}, ${count(inference.raisedAlerts)} devices in alarm`,
+      `${count(counters["predictions"] ?? 0)}, ${plural(inference.raisedAlerts, "device")} in alarm`,
     ],
     [
       "lake",
-      `${sync.lake}, ${count(sync.delivered.rows)} rows delivered since the start, ${plural(buffer.outbox.batches, "batch", "batches")} (${inBytes(buffer.outbox.bytes)}) and ${plural(sync.pendingRows, "row")} waiting${drained(status)}`,
+      `${sync.lake === "unknown" ? "not tried yet" : sync.lake}, ${count(sync.delivered.rows)} rows delivered since the start, ${plural(buffer.outbox.batches, "batch", "batches")} (${inBytes(buffer.outbox.bytes)}) and ${plural(sync.pendingRows, "row")} waiting${drained(status)}`,
     ],
     ...(sync.lake !== "away" || sync.lastError === undefined
       ? []
@@ -60,6 +56,14 @@ export function renderStatus(status: GatewayStatus): string {
 
 const plural = (value: number, one: string, many = `${one}s`): string =>
   `${count(value)} ${value === 1 ? one : many}`;
+
+/** Files of the spool have no connection, and nobody waits for their acknowledgement. */
+function traffic({ name, connections, received, receivedBytes, acknowledged }: SourceStatus): string {
+  const came = `${count(received)} received (${inBytes(receivedBytes)})`;
+  return name === "spool"
+    ? came
+    : `${plural(connections, "connection")}, ${came}, ${count(acknowledged)} acknowledged after fsync`;
+}
 
 function drained({ capacity: { drainS }, sync }: GatewayStatus): string {
   if (drainS !== undefined) return drainS < 1 ? "" : `, delivered in ${count(drainS)} s at the present rate`;
@@ -120,5 +124,7 @@ function quarantine(counters: Readonly<Record<string, number>>): string {
   const reasons = Object.entries(counters)
     .filter(([name]) => name.startsWith("quarantine."))
     .map(([name, value]) => `${name.slice("quarantine.".length)} ${count(value)}`);
-  return reasons.length === 0 ? "empty" : `${count(counters["quarantined"] ?? 0)}: ${reasons.join(", ")}`;
+  return reasons.length === 0
+    ? "nothing refused so far"
+    : `${count(counters["quarantined"] ?? 0)} refused so far: ${reasons.join(", ")}; sluice-gateway quarantine ls`;
 }

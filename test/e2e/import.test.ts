@@ -158,13 +158,25 @@ test("what cannot be mapped or read is refused in words, and rows that break the
       ["import", file, "--config", site.gatewayFile, "--device-type", "fan", "--device", "p1"],
       "decode.routes names pump",
     ],
+    [
+      [
+        "import",
+        await site.write("r.csv", "time,n\n1,2026-10-01T00:00:00Z,5\n"),
+        ...options,
+        "--device",
+        "p1",
+      ],
+      "the first row has 3 fields, not 2",
+    ],
     [["import", await site.write("x.xlsx", "x"), ...options, "--device", "p1"], "is of no known format"],
     [["import", await site.write("torn.parquet", "PAR1"), ...options, "--device", "p1"], "cannot read"],
   ] as const;
   for (const [args, words] of refusals)
     expect(await run("gateway", ...args)).toMatchObject({ code: 2, stderr: expect.stringContaining(words) });
   const gateway = await site.startGateway();
-  await run("gateway", "import", file, ...options, "--device-column", "machine");
+  expect(await run("gateway", "import", file, ...options, "--device-column", "machine")).toMatchObject({
+    stdout: expect.stringContaining("5 rows taken in, 1 of them with more or fewer fields"),
+  });
   const { counters } = await gateway.drained();
   expect(counters).toMatchObject({ readings: 1, quarantined: 4 });
   const { stdout } = await run("gateway", "quarantine", "ls", "--config", site.gatewayFile);
@@ -173,6 +185,7 @@ test("what cannot be mapped or read is refused in words, and rows that break the
     'Row 2 has the time "yesterday", which is none.',
     "Row 3 has 2 fields, not 3.",
     'The device "" is not',
+    "file bad.csv",
   ])
     expect(stdout).toContain(words);
 });

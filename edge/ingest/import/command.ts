@@ -109,10 +109,15 @@ async function run(file: string, options: CliOptions, host: ImportHost): Promise
     host.print(JSON.stringify({ ...result, taken: isRunning && !halt.signal.aborted }));
   else
     host.print(
-      `${file}: ${result.rows.toLocaleString("en")} rows ${isRunning ? "taken in" : "wait in the spool until the gateway is started"}\n` +
+      `${file}: ${result.rows.toLocaleString("en")} rows ${isRunning ? "taken in" : "wait in the spool until the gateway is started"}${misfits(result)}\n` +
         "  What broke the contract: sluice-gateway quarantine ls. What was there before counts once.",
     );
 }
+
+const misfits = ({ malformedRows }: { readonly malformedRows: number }): string =>
+  malformedRows === 0
+    ? ""
+    : `, ${malformedRows.toLocaleString("en")} of them with more or fewer fields than columns, for the quarantine`;
 
 const names = (list: string | undefined): readonly string[] | undefined =>
   list?.split(",").map((name) => name.trim());

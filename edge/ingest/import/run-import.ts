@@ -5,9 +5,10 @@ import { finished } from "node:stream/promises";
 import { encodeSpooled, type SpoolPlace } from "@sluice/shared/contract/spool.ts";
 import { canonicalJson } from "@sluice/shared/contract/canonical-json.ts";
 import type { Clock } from "@sluice/shared/runtime/clock.ts";
+import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { SPOOLED_MESSAGES_MAX, type SpoolFolder } from "../spool-folder.ts";
 import { type Chunk, cutChunks } from "./chunks.ts";
-import { type MappingOptions, planMapping } from "./mapping.ts";
+import { type MappingOptions, planMapping, type RowMapping } from "./mapping.ts";
 import { openTable, unreadable } from "./table-file.ts";
 
 export interface ImportOptions extends MappingOptions {
@@ -29,6 +30,8 @@ export interface ImportResult {
   /** What the import is known by: the same file read in the same way is the same job, and counts once. */
   readonly job: string;
   readonly rows: number;
+  /** Rows with more or fewer fields than the file has columns; the gateway puts them into quarantine. */
+  readonly malformedRows: number;
   readonly messages: number;
 }
 
@@ -43,7 +46,8 @@ const JOB_DIGITS = 32;
  * Hands the rows of a file to the gateway through the spool, chunk by chunk, never more than the spool may hold.
  *
  * Interrupted and begun again, it hands over the same chunks under the same names, and those that were taken before
- * count once. Throws PipelineError "import.unreadable", "import.mapping", "spool.unwritable".
+ * count once. Throws PipelineError "import.unreadable", "import.mapping", "spool.unwritable"; where the first row does not
+ * fit the names of the columns, it is the mapping that is wrong, and nothing is handed over.
  */
 export async function runImport(
   path: string,
@@ -55,8 +59,9 @@ export async function runImport(
   const job = await jobOf(path, options);
   let rows = 0;
   let messages = 0;
+  const read = { rows: 0, malformedRows: 0 };
   try {
-    for await (const chunk of cutChunks(mapped(table.rows, map))) {
+    for await (const chunk of cutChunks(mapped(table.rows, map, read))) {
       if (!(await roomInSpool(parts))) break;
       await parts.spool.write({ job, number: chunk.number }, messageOf(chunk, path, options.deviceType));
       rows += chunk.rows;
@@ -64,9 +69,9 @@ export async function runImport(
       parts.progress(rows);
     }
   } catch (cause) {
-    throw unreadable(path, cause);
+    throw cause instanceof PipelineError ? cause : unreadable(path, cause);
   }
-  return { job, rows, messages };
+  return { job, rows, malformedRows: read.malformedRows, messages };
 }
 
 /** Resolves when the gateway has taken all messages of a job, or the signal says stop. */
@@ -75,12 +80,26 @@ export async function taken(job: string, { spool, clock, signal }: ImportParts):
     await clock.sleep(POLL_MS, signal);
 }
 
-async function* mapped<T>(
+async function* mapped(
   rows: AsyncIterable<readonly unknown[]>,
-  map: (row: readonly unknown[]) => T,
-): AsyncGenerator<T> {
-  for await (const row of rows) yield map(row);
+  map: RowMapping,
+  read: { rows: number; malformedRows: number },
+): AsyncGenerator<ReturnType<RowMapping>> {
+  for await (const row of rows) {
+    const one = map(row);
+    if ("malformed" in one) {
+      if (read.rows === 0) throw misfit(one.malformed);
+      read.malformedRows += 1;
+    }
+    read.rows += 1;
+    yield one;
+  }
 }
+
+const misfit = (what: string): PipelineError =>
+  new PipelineError("import.mapping", `the first row has ${what} as the line with the names of the columns`, {
+    hint: "Name each column in the file's first line, and see --delimiter.",
+  });
 
 /** Waits for room; false when the signal says stop. */
 async function roomInSpool({ spool, clock, waiting, signal }: ImportParts): Promise<boolean> {

@@ -15,12 +15,12 @@ test("a status reads as a table in plain words and units", () => {
     "shed             0 readings thinned away, 0 dropped",
     "flash            84.4 MiB written per day at the present rate, as the system counts it",
     "readings         4,000, 12.3 per second over the last minute",
-    "quarantine       7: time.future 7",
+    "quarantine       7 refused so far: time.future 7; sluice-gateway quarantine ls",
     "duplicates       3 redeliveries recognised",
     "refused          0 messages that the disk could not take",
     `features         pump_health ${hash}: 60 vectors, 0 revised, 4 late readings`,
     "model            pump_health version 3",
-    "predictions      12, 1 devices in alarm",
+    "predictions      12, 1 device in alarm",
     "lake             reached, 3,000 rows delivered since the start, 2 batches (20.0 KiB) and 1 row waiting, delivered in 11 s at the present rate",
   ]);
 });
@@ -61,10 +61,18 @@ test("a gateway that is new says so instead of showing numbers that mean nothing
     }),
   );
   expect(text).toContain("0 messages, decoded 0, in the lake 0");
-  expect(text).toMatch(/quarantine +empty/);
+  expect(text).toMatch(/quarantine +nothing refused so far/);
   expect(text).toMatch(/features +no views/);
   expect(text).toMatch(/model +none yet/);
   expect(text).not.toMatch(/undefined|NaN/);
+});
+
+test("rows of files are received and not acknowledged, and a lake that was not tried is not called unknown", () => {
+  const spool = { name: "spool", address: "/data/spool", connections: 0, received: 12, receivedBytes: 5 };
+  const ingest = [{ ...spool, acknowledged: 0, refused: {}, problem: undefined }];
+  const text = renderStatus({ ...statusWith({ sync: { ...sync, lake: "unknown" } }), ingest });
+  expect(text).toMatch(/spool +\/data\/spool, 12 received \(5 bytes\)\n/);
+  expect(text).toMatch(/lake +not tried yet, /);
 });
 
 test("readings that were too late for a correction are told", () => {
