@@ -1,3 +1,4 @@
+import { accessSync, constants } from "node:fs";
 import { join } from "node:path";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import Database from "better-sqlite3";
@@ -13,6 +14,8 @@ export function lockBuffer(dir: string): () => void {
   makeFolder(dir);
   let file: Database.Database | undefined;
   try {
+    // SQLite opens what it may only read without a word, and takes its locks there too.
+    accessSync(dir, constants.W_OK);
     file = new Database(join(dir, "lock.db"), { timeout: 0 });
     file.pragma("journal_mode = DELETE");
     file.exec("BEGIN EXCLUSIVE");

@@ -100,7 +100,8 @@ export class SegmentLog {
     let end = log.#segments[0]?.firstOffset ?? options.floorOffset;
     for (const segment of log.#segments) {
       log.#damages.addMissing(segment.path, end, segment.firstOffset);
-      end = Math.max(end, segment.endOffset);
+      // A group at or behind the next segment's first offset was refused: SQLite had written it before it failed.
+      end = segment.endOffset;
     }
     // How far a newest file went that is damaged, or gone, only the reserve knows.
     log.#nextOffset = Math.max(options.floorOffset, end, isWhole ? 0 : log.#reserve.end);

@@ -10,6 +10,7 @@ import { PipelineThread } from "../../edge/pipeline-thread.ts";
 const settings = readSettings(process.argv[process.argv.indexOf("--config") + 1] ?? "");
 const pipeline = new PipelineThread(settings, {
   announced: () => undefined,
+  damaged: (error) => { throw error; },
   failed: (error) => {
     throw error;
   },

@@ -1,8 +1,8 @@
-import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { Scenario } from "../scenario.ts";
 import { dieAtPoint } from "./kill-points.ts";
 
-const EARLY_GATEWAY = join(import.meta.dirname, "../early-gateway.ts");
+const EARLY_GATEWAY = fileURLToPath(new URL("../early-gateway.ts", import.meta.url));
 const GROUPS_MAX = 20;
 
 /** What the suite must report as lost, or it could not be trusted where it reports nothing. */

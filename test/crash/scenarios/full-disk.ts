@@ -90,7 +90,9 @@ async function remountAndKill(trial: Trial): Promise<TrialResult> {
     await trial.kill(gateway);
     trial.site.remountDisk("ro");
     const refused = trial.start();
-    await until("the start refuses", () => refused.end !== undefined);
+    await until("the start refuses", () => refused.end !== undefined, {
+      evidence: () => JSON.stringify(refused.printed),
+    });
     const { end, printed } = refused;
     if (end === undefined || end.code === 0 || !SAYS_WHY.test(printed.stderr))
       trial.failures.push(`the start on a read-only disk said ${JSON.stringify(end)} ${printed.stderr}`);
