@@ -105,9 +105,12 @@ export class Pipeline {
       this.#features = FeatureStage.restore(features);
     }
     this.#replay((checkpoint?.throughOffset ?? -1) + 1);
+    const isUnderOtherSettings = options.decoder.caughtUp();
     const alerts = state.meta(INFERENCE_STATE);
     if (alerts !== undefined) inference.restore(alerts);
-    this.#checkpointedAtUs = clock.monotonicUs();
+    // From then on every restart knows which messages were decoded under which settings.
+    const isDue = checkpoint === undefined || isUnderOtherSettings;
+    this.#checkpointedAtUs = isDue ? undefined : clock.monotonicUs();
   }
 
   get features(): FeatureStage {

@@ -61,7 +61,7 @@ export interface DecoderMemory {
 /** A decoder's state: its memory, and from where on to learn again which readings were seen lately. */
 export interface DecoderState extends DecoderMemory {
   readonly recent: SavedStarts<DecoderMemory>;
-  /** Of the routes and contracts that the recent messages were decoded by. */
+  /** Of the routes, contracts and limits that the recent messages were decoded by. */
   readonly settingsHash: string;
   /** What is remembered for contracts; not needed to learn which readings were seen. */
   readonly verdicts: VerdictsState;
@@ -100,6 +100,8 @@ export class Decoder {
   readonly #starts: GenerationStarts<DecoderMemory>;
   /** Whether the message at hand is decoded again, later than in its order. */
   #isAgain = false;
+  /** Whether the state that it goes on from is of other settings. */
+  #isOtherwise = false;
 
   /** Throws PipelineError "config.invalid" where routes and contracts do not go together. */
   constructor({ routes, contracts, limits, ignoredTopics = [] }: DecoderOptions) {
@@ -112,7 +114,7 @@ export class Decoder {
       );
     this.#devices = new Devices(new Router(routes, ignoredTopics), contracts);
     this.#limits = limits;
-    this.#settingsHash = sha256Hex(canonicalJson({ routes, contracts, ignoredTopics }));
+    this.#settingsHash = hashOf({ routes, contracts, limits, ignoredTopics });
     this.#clock = new ClockWatch(limits.clockStepMinMs);
     this.#seen = new SeenReadings(limits.duplicateWindowMessages);
     this.#starts = new GenerationStarts(limits.duplicateWindowMessages);
@@ -177,18 +179,33 @@ export class Decoder {
   /**
    * Goes on from a state; what the settings no longer know of is forgotten. `read` gives the messages from an offset
    * up to where the state was taken: from them it learns which readings were seen lately, and nothing else. Under
-   * other settings that cannot be learnt: what was refused then would look as if it had been stored.
+   * other settings that cannot be learnt, now or at any later start: what was refused then would look as if it had been
+   * stored. Once what was decoded since then is decoded again, `caughtUp` is to be called.
    */
   restore(state: DecoderState, read: (fromOffset: number) => Iterable<readonly RawMessage[]>): void {
-    this.#starts.restore(state.recent);
+    this.#isOtherwise = state.settingsHash !== this.#settingsHash;
+    if (!this.#isOtherwise) this.#starts.restore(state.recent);
     const { first } = this.#starts;
-    if (first !== undefined && state.settingsHash === this.#settingsHash) {
+    if (first !== undefined) {
       this.#recall(first.memory);
       for (const messages of read(first.offset)) this.decode(messages);
       this.#starts.restore(state.recent);
     }
     this.#recall(state);
     this.#verdicts.restore(state.verdicts);
+  }
+
+  /**
+   * What comes from now on is decoded for the first time. Returns whether what came before was decoded under other
+   * settings: then it is forgotten which readings were seen, and the state is to be on disk before more is.
+   */
+  caughtUp(): boolean {
+    const wasOtherwise = this.#isOtherwise;
+    this.#isOtherwise = false;
+    if (!wasOtherwise) return false;
+    this.#seen.forget();
+    this.#starts.forget();
+    return true;
   }
 
   /** The first message that a restart would have to read again. */
@@ -321,4 +338,11 @@ export class Decoder {
       detail: `The payload has ${payloadBytes} bytes; at most ${payloadBytesMax} are decoded.`,
     };
   }
+}
+
+/** Stands for everything but the messages that decides what is stored and what is refused. */
+function hashOf({ routes, contracts, limits, ignoredTopics }: Required<DecoderOptions>): string {
+  const { payloadBytesMax, futureSkewMs, pastMaxMs, clockStepMinMs } = limits;
+  const judging = { payloadBytesMax, futureSkewMs, pastMaxMs, clockStepMinMs };
+  return sha256Hex(canonicalJson({ routes, contracts, ignoredTopics, limits: judging }));
 }

@@ -47,6 +47,11 @@ export class GenerationStarts<Memory> {
     this.#starts = saved.windowMessages === this.#windowMessages ? saved.starts : [];
   }
 
+  /** What comes next is the first that is known. */
+  forget(): void {
+    this.#starts = [];
+  }
+
   #generationOf(offset: number): number {
     return Math.floor(offset / this.#windowMessages);
   }

@@ -78,6 +78,16 @@ export class SeenReadings {
     return verdict;
   }
 
+  /** Forgets all readings, as if the next message were the first. */
+  forget(): void {
+    this.#left = this.#readingsMax;
+    for (const series of this.#series.values()) {
+      series.newer.clear();
+      series.older.clear();
+      series.newestUs = -Infinity;
+    }
+  }
+
   /** How many readings were duplicates, were conflicts, were not remembered, since the last time. */
   finish(): { readonly duplicates: number; readonly conflicts: number; readonly unremembered: number } {
     const counts = this.#counts;

@@ -95,3 +95,46 @@ test("with a window of 0 everything is stored", () => {
   ]);
   expect(stored(decoded)).toHaveLength(2);
 });
+
+const changes = {
+  "a contract": [SETTINGS, { ...SETTINGS, contracts: [] }],
+  "a limit": [{ ...SETTINGS, pastMaxMs: 1_000 }, SETTINGS],
+  "a route": [{ ...SETTINGS, routes: SETTINGS.routes.slice(1) }, SETTINGS],
+} as const;
+
+test.each(Object.entries(changes))(
+  "after %s was mended, what was refused before is stored when it comes again, however often the gateway restarts",
+  (_, [before, after]) => {
+    const late = { t: START_US - 10_000_000, a: 5 };
+    const refused = telemetry(0, before === SETTINGS ? { a: 99 } : late);
+    const first = decoderOf(before);
+    expect(stored(first.decode([refused]))).toEqual([]);
+    let state = first.state();
+    let decoder = first;
+    for (let restart = 0; restart < 3; restart++) {
+      decoder = decoderOf(after);
+      decoder.restore(structuredClone(state), (from) => [[refused].slice(from)]);
+      decoder.caughtUp();
+      state = decoder.state();
+    }
+    const again = { ...refused, offset: 1 };
+    expect(stored(decoder.decode([again, { ...again, offset: 2 }]))).toHaveLength(1);
+  },
+);
+
+test("what is decoded again under other settings, to catch up after a crash, does not count as seen", () => {
+  const [before, refused] = [decoderOf(SETTINGS), telemetry(0, { a: 99 })];
+  const state = before.state(); // On disk before the message was decoded, and refused.
+  const after = decoderOf({ ...SETTINGS, contracts: [] });
+  after.restore(structuredClone(state), () => []);
+  after.decode([refused]);
+  expect(after.caughtUp()).toBe(true);
+  expect(
+    stored(
+      after.decode([
+        { ...refused, offset: 1 },
+        { ...refused, offset: 2 },
+      ]),
+    ),
+  ).toEqual(["1/0 99"]);
+});
