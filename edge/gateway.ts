@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { OutgoingMessage } from "@sluice/shared/contract/message.ts";
 import { alertTopic, predictionTopic } from "@sluice/shared/contract/topic.ts";
 import type { Clock } from "@sluice/shared/runtime/clock.ts";
+import { describeError } from "@sluice/shared/runtime/errors.ts";
 import { Lifecycle, type Part } from "@sluice/shared/runtime/lifecycle.ts";
 import type { Log } from "@sluice/shared/runtime/log.ts";
 import { steadyClock } from "@sluice/shared/runtime/steady-clock.ts";
@@ -52,6 +53,11 @@ export class Gateway {
     this.#pipeline = new PipelineThread(settings, {
       announced: (announcement) => this.#publish(announcement),
       failed: options.failed,
+      damaged: (error) =>
+        log.error(
+          { error: describeError(error) },
+          "the buffer is damaged: it is opened anew without what is damaged",
+        ),
     });
     this.#commit = new GroupCommit({
       commit: (group) => this.#pipeline.commit(group),

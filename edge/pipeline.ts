@@ -226,6 +226,7 @@ export class Pipeline {
     const isDue =
       this.#checkpointedAtUs === undefined ||
       clock.monotonicUs() - this.#checkpointedAtUs >= CHECKPOINT_INTERVAL_US;
+    const isAnnounced = announcement.predictions.length + announcement.requests.length > 0;
     state.commitStep({
       throughOffset,
       appended,
@@ -233,11 +234,13 @@ export class Pipeline {
       kept,
       counters,
       meta: { [INFERENCE_STATE]: inference.state() },
+      // What is announced must not be derived again, perhaps by another model.
+      isRepeatable: !isAnnounced,
       ...(isDue ? { checkpoint: this.#checkpointBytes() } : {}),
     });
     this.#uncommitted = undefined;
     if (isDue) this.#checkpointed();
-    if (announcement.predictions.length + announcement.requests.length > 0) announce(announcement); // Durable since the commit.
+    if (isAnnounced) announce(announcement); // Durable since the commit.
     noticed?.(events);
   }
 

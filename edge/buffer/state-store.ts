@@ -13,7 +13,7 @@ import { LakeMarks, MESSAGE_STREAMS } from "./lake-marks.ts";
 import { MARK_SCHEMA, Marks } from "./marks.ts";
 import { type Derived, DerivedAmounts } from "./derived-amounts.ts";
 import { asideBytes, diskBytesOf, type FileSpace, letShrink, shrink, spaceOf } from "./file-space.ts";
-import { KEPT_WINDOW_SCHEMA, type KeptWindow, KeptWindows } from "./kept-windows.ts";
+import { KEPT_WINDOW_SCHEMA, KeptWindows } from "./kept-windows.ts";
 import {
   Outbox,
   OUTBOX_SCHEMA,
@@ -29,6 +29,8 @@ import {
   type PendingAmount,
   type PendingChunks,
 } from "./pending.ts";
+import type { Step } from "./step.ts";
+import { SyncMode } from "./sync-mode.ts";
 import { makeFolder, type SqliteFile, sqliteError } from "./sqlite-file.ts";
 
 export interface StateStoreOptions {
@@ -37,21 +39,6 @@ export interface StateStoreOptions {
   readonly log: Log;
   /** How bodies are written; with a checksum each, where nothing is said. */
   readonly bodies?: Bodies;
-}
-
-export interface Step {
-  /** Everything up to this message offset has been derived. */
-  readonly throughOffset: number;
-  readonly appended: readonly AppendedRows[];
-  /** What happened on the way; numbered when it is committed. */
-  readonly events?: readonly NewEvent[];
-  /** Windows whose readings must not be thinned out until the lake has them. */
-  readonly kept?: readonly KeptWindow[];
-  /** What is added to each counter. */
-  readonly counters: Readonly<Record<string, number>>;
-  readonly meta?: Readonly<Record<string, string>>;
-  /** Feature state that covers everything up to `throughOffset`. */
-  readonly checkpoint?: Uint8Array;
 }
 
 export const STATE_SCHEMA = `
@@ -79,6 +66,7 @@ export class StateStore {
   readonly #clock: Clock;
   readonly #path: string;
   readonly #file: SqliteFile;
+  readonly #sync: SyncMode;
   readonly #bodies: Bodies;
   readonly #marks: Marks;
   readonly #counters: Counters;
@@ -95,6 +83,7 @@ export class StateStore {
     this.#path = join(options.dir, "state.db");
     this.asideBytes = asideBytes(options.dir);
     this.#file = file;
+    this.#sync = new SyncMode(file);
     this.#bodies = options.bodies ?? new Bodies();
     this.#marks = new Marks(file);
     this.#counters = new Counters(file);
@@ -153,8 +142,9 @@ export class StateStore {
   /** The last offset that a step may cover that begins at `from`; Infinity where it does not matter. */
   readonly stepEnd = (from: number): number => this.#lake.stepEnd(from);
 
-  /** Durable when it returns. */
+  /** Durable when it returns, unless it is repeatable. */
   commitStep(step: Step): void {
+    this.#sync.set(step.isRepeatable !== true || step.checkpoint !== undefined);
     const { throughOffset, checkpoint } = step;
     assert(throughOffset >= this.#decodedThrough, "a step does not go back");
     const atUs = this.#clock.nowUs();
@@ -245,7 +235,7 @@ export class StateStore {
 
   /** In one transaction: the batch is in the outbox, encoded once and for all, and its chunks are no longer pending. */
   seal(batch: SealedBatch, ids: readonly number[]): void {
-    this.#transaction(() => {
+    this.#synced(() => {
       this.#outbox.write(batch, this.#clock.nowUs());
       this.#pending.remove(ids);
       this.#marks.set(`sealed.${batch.stream}`, batch.to);
@@ -266,7 +256,7 @@ export class StateStore {
   beginUpload(id: number): OutboxBatch | undefined {
     const batch = this.#orSuspect(() => this.#outbox.readOne(id));
     if (batch !== undefined && this.#outbox.untriedStep(id) !== undefined)
-      this.#transaction(() => this.#outbox.markTried(id));
+      this.#synced(() => this.#outbox.markTried(id));
     return batch;
   }
 
@@ -288,7 +278,7 @@ export class StateStore {
     told: { readonly events: readonly NewEvent[]; readonly counters: Readonly<Record<string, number>> },
   ): void {
     assert(this.#outbox.untriedStep(batch.id) !== undefined, `batch ${batch.key} was never sent`);
-    const remember = this.#transaction(() => {
+    const remember = this.#synced(() => {
       this.#outbox.rewrite(batch);
       return this.#write({ appended: [], ...told }, this.#clock.nowUs());
     });
@@ -305,7 +295,7 @@ export class StateStore {
     const end = this.#outbox.end(id);
     if (end === undefined) return; // Delivered before.
     this.#lake.setStream(end.stream, end.to);
-    this.#transaction(() => {
+    this.#synced(() => {
       this.#outbox.remove(id);
       this.#marks.set(`delivered.${end.stream}`, end.to);
       if (end.stream === "readings") this.#kept.forgetDelivered(end.to);
@@ -377,9 +367,16 @@ export class StateStore {
     this.#lake.close();
   }
 
+  /** Durable when it returns, and all before it. */
+  #synced<T>(work: () => T): T {
+    this.#sync.set(true);
+    return this.#transaction(work);
+  }
+
+  /** Durable when it returns, where the file is synced. */
   #transaction<T>(work: () => T): T {
     try {
-      return this.#orSuspect(() => this.#file.transaction(work)()); // Durable from here: SQLite has synced to disk.
+      return this.#orSuspect(() => this.#file.transaction(work)());
     } catch (error) {
       this.#kept.reload(); // The transaction may have got as far as to change them.
       throw error;

@@ -189,9 +189,9 @@ export class Uplink implements Part {
       }
   }
 
-  /** A full disk or a damaged chunk holds up its stream only; the rows stay where they are. */
+  /** A full disk holds up the stream only; the rows stay where they are. What is damaged is not for us to contain. */
   #noteUnsealed(stream: Stream, error: unknown): void {
-    if (!(error instanceof PipelineError)) throw error;
+    if (!(error instanceof PipelineError) || error.code === "buffer.damaged") throw error;
     const { log, clock, settings } = this.#options;
     if (!this.#sealAgainAtUs.has(stream))
       log.error({ stream, code: error.code }, `no batches of ${stream} can be made: ${describeError(error)}`);

@@ -10,7 +10,9 @@ import { PipelineThread } from "../../edge/pipeline-thread.ts";
 const settings = readSettings(process.argv[process.argv.indexOf("--config") + 1] ?? "");
 const pipeline = new PipelineThread(settings, {
   announced: () => undefined,
-  damaged: (error) => { throw error; },
+  damaged: (error) => {
+    throw error;
+  },
   failed: (error) => {
     throw error;
   },

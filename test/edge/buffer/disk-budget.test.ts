@@ -165,7 +165,7 @@ test("what may not be given up stays however full the disk is, and then new mess
 
 test("batches whose windows are still open are thinned out only when all others are used up", async () => {
   const site = siteOf({ settleUs: 20_000_000 });
-  for (let i = 0; i < 80; i++) {
+  for (let i = 0; i < 160; i++) {
     site.step(STEP_MESSAGES);
     await site.clock.advance(1_000);
     site.seal("readings");
@@ -179,7 +179,7 @@ test("batches whose windows are still open are thinned out only when all others 
 
 test("after a long outage the state file gives its room back to the disk", async () => {
   const site = siteOf({ diskBytesMax: 256 * 1_048_576 });
-  for (let i = 0; i < 60; i++) site.step(5_000);
+  for (let i = 0; i < 125; i++) site.step(5_000);
   while (site.state.pending("readings").rows > 0) site.seal("readings", 20_000);
   const full = site.state.diskBytes();
   expect(full).toBeGreaterThan(24 * 1_048_576);
