@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { isSpoolJob, type SpoolPlace } from "@sluice/shared/contract/spool.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
@@ -29,11 +29,9 @@ export class SpoolFolder {
     const folder = join(this.#dir, job);
     const path = join(folder, `${String(number).padStart(DIGITS, "0")}.message`);
     try {
-      await mkdir(folder, { recursive: true });
-      await rm(`${path}.draft`, { force: true });
-      await writeSynced(`${path}.draft`, bytes);
+      await writeDraft(folder, `${path}.draft`, bytes);
       await rename(`${path}.draft`, path);
-      await syncFolder(folder);
+      await syncJob(folder);
       await syncFolder(this.#dir);
     } catch (cause) {
       throw new PipelineError("spool.unwritable", `cannot write ${path}`, {
@@ -43,19 +41,16 @@ export class SpoolFolder {
     }
   }
 
-  /** What waits, job by job, in order within each. */
+  /** What waits, job by job, in order within each and without a gap that only the looking made. */
   async list(): Promise<readonly SpoolPlace[]> {
-    const jobs = await namesIn(this.#dir);
+    const jobs = (await namesIn(this.#dir)).filter(isSpoolJob);
     const places = await Promise.all(
-      jobs.filter(isSpoolJob).map(async (job) => {
-        const names = await namesIn(join(this.#dir, job));
-        return names.flatMap((name) => {
-          const number = FILE.exec(name)?.[1];
-          return number === undefined ? [] : [{ job, number: Number(number) }];
-        });
+      jobs.map(async (job) => {
+        const numbers = await numbersIn(join(this.#dir, job));
+        return numbers.map((number) => ({ job, number }));
       }),
     );
-    return places.map((ofJob) => ofJob.sort((a, b) => a.number - b.number)).flat();
+    return places.flat();
   }
 
   read(place: SpoolPlace): Promise<Uint8Array> {
@@ -65,8 +60,7 @@ export class SpoolFolder {
   /** Removes a message, and its job's folder with the last one. */
   async remove(place: SpoolPlace): Promise<void> {
     await rm(this.#path(place), { force: true });
-    const folder = join(this.#dir, place.job);
-    if ((await namesIn(folder)).length === 0) await rm(folder, { recursive: true, force: true });
+    await removeIfEmpty(join(this.#dir, place.job));
   }
 
   #path({ job, number }: SpoolPlace): string {
@@ -74,12 +68,67 @@ export class SpoolFolder {
   }
 }
 
+/** The taker removes a job's folder when it is empty: where it does so just now, the folder is made once more. */
+async function writeDraft(folder: string, path: string, bytes: Uint8Array, isAgain = false): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await rm(path, { force: true });
+  try {
+    await writeSynced(path, bytes);
+  } catch (error) {
+    if (isAgain || codeOf(error) !== "ENOENT") throw error;
+    await writeDraft(folder, path, bytes, true);
+  }
+}
+
+/** A folder that is gone has been emptied: its messages are durable in the buffer. */
+async function syncJob(folder: string): Promise<void> {
+  try {
+    await syncFolder(folder);
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT") throw error;
+  }
+}
+
+/** Only where it is empty at that very moment: a message may be put into it meanwhile. */
+async function removeIfEmpty(folder: string): Promise<void> {
+  try {
+    await rmdir(folder);
+  } catch (error) {
+    if (!["ENOTEMPTY", "EEXIST", "ENOENT"].includes(codeOf(error))) throw error;
+  }
+}
+
+/**
+ * The numbers of the messages in a job's folder, in order.
+ *
+ * A folder that is written to while it is read may show a file and not the one that was made before it, which would
+ * then be taken for one that comes again. What the first look shows the second has without a gap.
+ */
+async function numbersIn(folder: string): Promise<readonly number[]> {
+  const seen = await numbersAt(folder);
+  const newest = seen.at(-1);
+  if (newest === undefined) return [];
+  return (await numbersAt(folder)).filter((number) => number <= newest);
+}
+
+async function numbersAt(folder: string): Promise<readonly number[]> {
+  const names = await namesIn(folder);
+  const numbers = names.flatMap((name) => {
+    const number = FILE.exec(name)?.[1];
+    return number === undefined ? [] : [Number(number)];
+  });
+  return numbers.sort((a, b) => a - b);
+}
+
 async function namesIn(dir: string): Promise<string[]> {
   try {
     return (await readdir(dir)).sort();
   } catch (cause) {
-    if (cause instanceof Error && "code" in cause && (cause.code === "ENOENT" || cause.code === "ENOTDIR"))
-      return [];
+    if (["ENOENT", "ENOTDIR"].includes(codeOf(cause))) return [];
     throw cause;
   }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
 }

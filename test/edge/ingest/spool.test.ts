@@ -1,6 +1,7 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Worker } from "node:worker_threads";
 import { spoolTopic } from "@sluice/shared/contract/spool.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { systemClock } from "@sluice/shared/runtime/clock.ts";
@@ -65,3 +66,41 @@ test("a message is there whole or not at all, and writing it twice changes nothi
   await folder.remove(place);
   expect(await folder.list()).toEqual([]);
 });
+
+test("a message that is put in while the job's folder is emptied stays", async () => {
+  const folder = new SpoolFolder(tempFolder());
+  await folder.write({ job: "a", number: 0 }, Uint8Array.of(0));
+  for (let number = 1; number <= 100; number++) {
+    await Promise.all([
+      folder.remove({ job: "a", number: number - 1 }),
+      folder.write({ job: "a", number }, Uint8Array.of(1)),
+    ]);
+    expect(await folder.list()).toEqual([{ job: "a", number }]);
+  }
+});
+
+/** Puts messages into a job's folder, in order, as fast as it can. */
+const FAST_WRITER = `
+  const { renameSync, writeFileSync } = require("node:fs");
+  const { workerData: { folder, messages } } = require("node:worker_threads");
+  for (let number = 0; number < messages; number++) {
+    const path = folder + "/" + String(number).padStart(12, "0") + ".message";
+    writeFileSync(path + ".draft", "");
+    renameSync(path + ".draft", path);
+  }
+`;
+
+test("no list ever has a message without those before it, however fast they are put in", async () => {
+  const dir = tempFolder();
+  mkdirSync(join(dir, "a"));
+  const workerData = { folder: join(dir, "a"), messages: 5_000 };
+  const writer = new Worker(FAST_WRITER, { eval: true, workerData });
+  let isDone = false;
+  writer.on("exit", () => (isDone = true));
+  const folder = new SpoolFolder(dir);
+  while (!isDone) {
+    const numbers = (await folder.list()).map(({ number }) => number);
+    expect(numbers.at(-1) ?? -1).toBe(numbers.length - 1);
+  }
+  expect(await folder.list()).toHaveLength(5_000);
+}, 30_000);
