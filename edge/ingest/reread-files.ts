@@ -68,11 +68,16 @@ export class RereadFiles {
   }
 
   #stamp(): string {
-    return this.#options.files
-      .map((file) => {
-        const { mtimeMs, size, ino } = statSync(file, { throwIfNoEntry: false }) ?? {};
-        return `${mtimeMs} ${size} ${ino}`;
-      })
-      .join("\n");
+    return this.#options.files.map(stampOf).join("\n");
+  }
+}
+
+/** Changes with the file; one that cannot be looked at is for `load` to explain, and must not end the gateway. */
+function stampOf(file: string): string {
+  try {
+    const { mtimeMs, size, ino } = statSync(file);
+    return `${mtimeMs} ${size} ${ino}`;
+  } catch (error) {
+    return describeError(error);
   }
 }
