@@ -127,10 +127,6 @@ export class ClientRights implements PublishRights {
     this.#subscriptions.add(filter);
   }
 
-  hasSubscribed(filter: string): boolean {
-    return this.#subscriptions.has(filter);
-  }
-
   unsubscribed(filter: string): void {
     this.#subscriptions.delete(filter);
   }

@@ -52,6 +52,7 @@ export class Admissions {
   readonly #usersFile: RereadFiles | undefined;
   readonly #stopping = new AbortController();
   #users: Users | undefined;
+  #grantedNow: Subscription | undefined;
   #memory: SessionMemory | undefined;
   #running = Promise.resolve();
 
@@ -79,7 +80,7 @@ export class Admissions {
   /** Throws PipelineError "ingest.users_unreadable" or "ingest.users_malformed". */
   start(memory: SessionMemory): void {
     this.#memory = memory;
-    keepOnlyGranted(memory, (client, filter) => this.#rights.get(client)?.hasSubscribed(filter) === true);
+    keepOnlyGranted(memory, () => this.#grantedNow);
     this.#usersFile?.start();
     this.#running = this.#expireSessions();
   }
@@ -143,7 +144,9 @@ export class Admissions {
     const reason = rights === undefined ? "subscribe.denied" : rights.subscribeRefusal(subscription.topic);
     if (reason === undefined) {
       rights?.subscribed(subscription.topic);
-      answer(null, subscription);
+      this.#grantedNow = subscription;
+      answer(null, subscription); // The broker keeps it within the call.
+      this.#grantedNow = undefined;
       return;
     }
     this.#options.refuse(

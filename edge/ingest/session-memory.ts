@@ -39,19 +39,15 @@ function isSessionMemory(memory: unknown): memory is SessionMemory {
 }
 
 /**
- * Keeps only subscriptions that were granted. aedes keeps all that one SUBSCRIBE asks for when one of them is granted,
- * and would queue for the refused ones what comes while the client is away.
+ * Keeps only the subscription that is granted just now. For each that it grants, aedes keeps all that its SUBSCRIBE asks
+ * for: it would queue for the refused ones what comes while the client is away, and take seconds for thousands.
  */
-export function keepOnlyGranted(
-  memory: SessionMemory,
-  isGranted: (client: ClientId, filter: string) => boolean,
-): void {
+export function keepOnlyGranted(memory: SessionMemory, grantedNow: () => Subscription | undefined): void {
   const add = memory.addSubscriptions.bind(memory);
-  memory.addSubscriptions = (client, subscriptions) =>
-    add(
-      client,
-      subscriptions.filter(({ topic }) => isGranted(client, topic)),
-    );
+  memory.addSubscriptions = (client) => {
+    const granted = grantedNow();
+    return add(client, granted === undefined ? [] : [granted]);
+  };
 }
 
 /** Forgets all that is kept for a client id: its subscriptions, what waits for it, and what it began. */
