@@ -13,7 +13,12 @@ interface Refused {
   readonly refusal: Refusal;
 }
 
-/** Collects what is refused, message by message, as rows and as counts per reason. */
+/**
+ * Collects what is refused, message by message, as rows and as counts per reason.
+ *
+ * Offset and index are a row's identity in the lake, so no two rows of a message have one index: where records without
+ * a value are refused, which have no place among the values, each takes the next.
+ */
 export class QuarantineLog {
   #rows: QuarantineRow[] = [];
   #counts = new Map<string, number>();
@@ -37,13 +42,14 @@ export class QuarantineLog {
   endMessage(message: RawMessage): void {
     if (this.#pending.length === 0) return;
     const payload = message.payload.slice(0, QUARANTINE_PAYLOAD_BYTES_MAX);
+    let free = 0;
     for (const [place, { index, refusal }] of this.#pending.entries()) {
       this.#counts.set(refusal.reason, (this.#counts.get(refusal.reason) ?? 0) + 1);
       if (place >= QUARANTINE_ROWS_PER_MESSAGE_MAX) continue;
       const left = place === QUARANTINE_ROWS_PER_MESSAGE_MAX - 1 ? this.#pending.length - place - 1 : 0;
       this.#rows.push({
         offset: message.offset,
-        index,
+        index: Math.max(index, free),
         receivedAtUs: message.receivedAtUs,
         client: message.client,
         topic: message.topic,
@@ -52,6 +58,7 @@ export class QuarantineLog {
         payload,
         payloadBytes: message.payload.length,
       });
+      free = Math.max(index, free) + 1;
     }
     this.#pending = [];
   }

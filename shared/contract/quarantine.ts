@@ -22,7 +22,10 @@ export type QuarantineReason = (typeof QUARANTINE_REASONS)[number];
 /** Most bytes of a refused payload that are kept: enough to see what it was, small enough to keep by the thousand. */
 export const QUARANTINE_PAYLOAD_BYTES_MAX = 4_096;
 
-/** A refused message or value: `index` is the value's place in the message, 0 for the message as a whole. */
+/**
+ * A refused message or value: `index` is the value's place in the message, 0 for the message as a whole. It grows within
+ * a message: a record that has no values, and so no place among them, takes the next one that is free.
+ */
 export interface QuarantineRow {
   readonly offset: number;
   readonly index: number;

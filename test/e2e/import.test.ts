@@ -144,7 +144,7 @@ test("what cannot be mapped or read is refused in words, and rows that break the
   });
   const file = await site.write(
     "bad.csv",
-    "time,machine,n\n2026-10-01T00:00:00Z,p1,11\nyesterday,p1,1\n2026-10-01T00:00:02Z,p1\n2026-10-01T00:00:03Z,,4\n2026-10-01T00:00:04Z,p1,5\n",
+    "time,machine,n\n2026-10-01T00:00:00Z,p1,11\nyesterday,p1,1\n2026-10-01T00:00:02Z,p1\n2026-10-01T00:00:03Z,,4\n2026-10-01T00:00:04Z,p1,5\n6\n7\n",
   );
   const options = ["--config", site.gatewayFile, "--device-type", "pump"];
   const refusals = [
@@ -175,10 +175,11 @@ test("what cannot be mapped or read is refused in words, and rows that break the
     expect(await run("gateway", ...args)).toMatchObject({ code: 2, stderr: expect.stringContaining(words) });
   const gateway = await site.startGateway();
   expect(await run("gateway", "import", file, ...options, "--device-column", "machine")).toMatchObject({
-    stdout: expect.stringContaining("5 rows taken in, 1 of them with more or fewer fields"),
+    stdout: expect.stringContaining("7 rows taken in, 3 of them with more or fewer fields"),
   });
   const { counters } = await gateway.drained();
-  expect(counters).toMatchObject({ readings: 1, quarantined: 4 });
+  expect(counters).toMatchObject({ readings: 1, quarantined: 6 });
+  expect(await site.commitAndAsk("SELECT count(*) AS n FROM quarantine")).toEqual([{ n: 6 }]);
   const { stdout } = await run("gateway", "quarantine", "ls", "--config", site.gatewayFile);
   for (const words of [
     'The metric "n" is 11',

@@ -197,7 +197,7 @@ test("what is required is looked for in each device that a message names, once f
     [
       "3 time.future: The event time 2024-01-12T13:46:40.000Z is 1000000000 ",
       '4 metric.missing: The message does not carry "pressure" of "p2", which t',
-      '4 metric.missing: The message does not carry "pressure" of "p4", which t',
+      '5 metric.missing: The message does not carry "pressure" of "p4", which t',
     ],
   );
   const senml = { format: "senml-json", name: "{device}/{metric}" };
@@ -282,6 +282,26 @@ test("a message of many bad values has a few rows, the last of which says how ma
     'The metric "m31" is null, not a number. 68 more of this message were refused.',
   );
   expect(counters).toMatchObject({ quarantined: 100, "quarantine.value.wrong_type": 100 });
+});
+
+test("no two rows of a message have the same index, also where records without a value are refused", () => {
+  const payload = { format: "csv", columns: ["a", "b"] };
+  const decoder = decoderOf({ routes: [{ topic: "csv/{device}", deviceType: "meter", payload }] });
+  const lines = "1\n2\n3,x\n4,y\n5\n6,7\n8";
+  const { quarantine, readings } = decoder.decode([
+    messageOf(0, "csv/m1", lines),
+    messageOf(1, "csv/m1", "1"),
+  ]);
+  expect(quarantine.map(({ offset, index, reason }) => `${offset}/${index} ${reason}`)).toEqual([
+    "0/0 payload.malformed",
+    "0/1 payload.malformed",
+    "0/2 value.wrong_type",
+    "0/3 value.wrong_type",
+    "0/4 payload.malformed",
+    "0/6 payload.malformed",
+    "1/0 payload.malformed",
+  ]);
+  expect([...readings.index]).toEqual([0, 2, 4, 5]);
 });
 
 test("a row keeps the first 4096 bytes of the payload, as a copy, and its whole length", () => {
