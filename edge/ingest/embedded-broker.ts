@@ -26,6 +26,9 @@ type Answer = (error?: Error | null) => void;
 /** CONNACK as MQTT 5 has it, with "unsupported protocol version" (MQTT 5 §3.2.2.2), which its clients understand. */
 const MQTT5_REFUSED = Uint8Array.of(0x20, 3, 0, 0x84, 0);
 
+/** What a CONNECT may have besides client id and will: user, password, and as much over each limit as is worth a word. */
+const CONNECT_SPARE_BYTES = 16_384;
+
 /** How often the broker looks at its own sessions; it says so on $SYS, which nobody can read. */
 const HEARTBEAT_MS = 3_600_000;
 
@@ -113,6 +116,7 @@ class EmbeddedBroker implements Source {
       intake: this.#intake,
       clock: this.#options.clock,
       limits: {
+        connectBytesMax: connectBytesMax(this.#settings),
         packetBytesMax: this.#options.settings.packetBytesMax,
         unsettledMessagesMax: this.#settings.unsettledMessagesMax,
         unsettledBytesMax: this.#settings.unsettledBytesMax,
@@ -282,6 +286,9 @@ class EmbeddedBroker implements Source {
     });
   }
 }
+
+const connectBytesMax = ({ clientIdBytesMax, willBytesMax, topicBytesMax }: BrokerSettings): number =>
+  clientIdBytesMax + willBytesMax + topicBytesMax + CONNECT_SPARE_BYTES;
 
 function toMessage(client: Client, packet: PublishPacket, receivedAtUs: number): IncomingMessage {
   const { messageId, qos, dup, retain, topic, payload } = packet;

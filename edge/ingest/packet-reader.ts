@@ -16,6 +16,12 @@ for (const first of [0x30, 0x31, 0x32, 0x33, 0x34, 0x35, 0x3a, 0x3b, 0x3c, 0x3d]
 
 const NOTHING = Buffer.alloc(0);
 
+export interface PacketLimits {
+  /** Of the first packet, which is CONNECT: whoever sends it may be anybody. */
+  readonly connectBytesMax: number;
+  readonly packetBytesMax: number;
+}
+
 /**
  * Cuts a client's stream of bytes into whole MQTT packets, wherever the chunks are cut.
  *
@@ -24,7 +30,7 @@ const NOTHING = Buffer.alloc(0);
  * The first packet must be CONNECT, and no later one may be. After a fault there are no more packets.
  */
 export class PacketReader {
-  readonly #packetBytesMax: number;
+  readonly #limits: PacketLimits;
   #chunk: Buffer = NOTHING;
   #at = 0;
   /** A packet that is not all there yet; as long as it is, everything before `#at` is in it. */
@@ -39,8 +45,8 @@ export class PacketReader {
   #bodyStart = 0;
   #end = 0;
 
-  constructor(packetBytesMax: number) {
-    this.#packetBytesMax = packetBytesMax;
+  constructor(limits: PacketLimits) {
+    this.#limits = limits;
   }
 
   get fault(): PacketFault | undefined {
@@ -146,7 +152,8 @@ export class PacketReader {
       if (byte < 0x80) {
         this.#headerBytes = 1 + i;
         this.#totalBytes = 1 + i + length;
-        if (this.#totalBytes > this.#packetBytesMax)
+        const { connectBytesMax, packetBytesMax } = this.#limits;
+        if (this.#totalBytes > (this.#isFirst ? Math.min(connectBytesMax, packetBytesMax) : packetBytesMax))
           this.#fault = { kind: "too_large", bytes: this.#totalBytes };
         return true;
       }

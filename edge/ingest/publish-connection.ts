@@ -6,7 +6,7 @@ import type { AcknowledgementBatch } from "./acknowledgement-batch.ts";
 import { BrokerLink } from "./broker-link.ts";
 import type { Intake, Refusal } from "./intake.ts";
 import { Liveness } from "./liveness.ts";
-import { PacketReader } from "./packet-reader.ts";
+import { type PacketLimits, PacketReader } from "./packet-reader.ts";
 import { PublishRate, type PublishRateLimits } from "./rate-limit.ts";
 import type { PublishPackets } from "./publish-packet.ts";
 import type { SubscriptionIndex } from "./subscription-index.ts";
@@ -15,8 +15,7 @@ import { UnsettledPublishes } from "./unsettled-publishes.ts";
 /** What a message takes beside its packet while it waits for the disk: at most its topic and client id thrice. */
 const WAITING_BYTES = 256;
 
-export interface PublishLimits {
-  readonly packetBytesMax: number;
+export interface PublishLimits extends PacketLimits {
   /** What one connection may have on its way to the disk and to subscribers; at it, reading pauses. */
   readonly unsettledMessagesMax: number;
   readonly unsettledBytesMax: number;
@@ -83,7 +82,7 @@ export class PublishConnection {
     this.#socket = socket;
     this.#path = path;
     this.liveness = new Liveness(path.limits.stallMs);
-    this.#reader = new PacketReader(path.limits.packetBytesMax);
+    this.#reader = new PacketReader(path.limits);
     const rate = new PublishRate(path.limits.rate, path.clock.monotonicUs());
     this.#rate = rate.isLimited ? rate : undefined;
     this.link = new BrokerLink(socket, {
@@ -199,7 +198,9 @@ export class PublishConnection {
       this.#path.refused(
         "packet.too_large",
         this,
-        `A packet of ${fault.bytes} bytes is over ingest.packetBytesMax.`,
+        this.#state === "opening"
+          ? `A CONNECT of ${fault.bytes} bytes is over ${this.#path.limits.connectBytesMax}.`
+          : `A packet of ${fault.bytes} bytes is over ingest.packetBytesMax.`,
       );
     else this.#path.refused("packet.invalid", this, "What it sends is not MQTT.");
     this.close();

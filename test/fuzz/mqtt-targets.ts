@@ -79,7 +79,7 @@ function readAll(chunks: readonly Buffer[]): {
   readonly packets: string[];
   readonly fault: string | undefined;
 } {
-  const reader = new PacketReader(PACKET_BYTES_MAX);
+  const reader = new PacketReader({ connectBytesMax: PACKET_BYTES_MAX, packetBytesMax: PACKET_BYTES_MAX });
   const publishes = new PublishPackets();
   const packets: string[] = [];
   for (const chunk of chunks) {

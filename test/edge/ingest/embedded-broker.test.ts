@@ -178,6 +178,17 @@ test("a packet over the limit closes its connection at its header, before its bo
   expect(sink.puts).toEqual([]);
 });
 
+test("a CONNECT may not be as large as other packets: whoever has not said who it is cannot hold memory", async () => {
+  const { broker, open, refused } = await start({ willBytesMax: 1_024 }, { packetBytesMax: 16_777_216 });
+  const client = await open();
+  client.publish("a", Buffer.alloc(1_000_000));
+  await client.next("puback");
+  const unknown = new WireClient(broker.address);
+  unknown.sendBytes(Uint8Array.of(0x10, 0x80, 0x80, 0x02)); // A CONNECT of 32 KiB, of which nothing follows.
+  await unknown.closed;
+  expect(refused()).toEqual({ "packet.too_large": 1 });
+});
+
 test("a packet at the limit is taken, and one byte more is not", async () => {
   const { open, sink, refused } = await start({}, { packetBytesMax: 1_024 });
   const client = await open();

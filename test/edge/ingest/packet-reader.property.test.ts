@@ -35,7 +35,7 @@ function cut(bytes: Uint8Array, at: readonly number[]): Buffer[] {
 
 /** The packets that a reader finds in chunks, as hexadecimal text, and its fault at the end. */
 function read(chunks: readonly Buffer[], packetBytesMax = 1_000_000) {
-  const reader = new PacketReader(packetBytesMax);
+  const reader = new PacketReader({ connectBytesMax: packetBytesMax, packetBytesMax });
   const packets: string[] = [];
   for (const chunk of chunks) {
     reader.add(chunk);
@@ -105,7 +105,7 @@ test.each([
 });
 
 test("a packet of which little has come takes little memory, however long it says it is", () => {
-  const reader = new PacketReader(16_777_216);
+  const reader = new PacketReader({ connectBytesMax: 1_000, packetBytesMax: 16_777_216 });
   reader.add(Buffer.concat([CONNECT, Buffer.of(0x30, 0xff, 0xff, 0xff, 0x07), Buffer.alloc(100)]));
   expect(reader.next()).toBe(true);
   const before = process.memoryUsage().arrayBuffers;

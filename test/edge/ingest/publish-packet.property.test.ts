@@ -15,7 +15,7 @@ const CONNECT = generate({
 
 /** What a publish says, or what is wrong with it. */
 function read(packets: PublishPackets, bytes: Uint8Array) {
-  const reader = new PacketReader(1_000_000);
+  const reader = new PacketReader({ connectBytesMax: 1_000, packetBytesMax: 1_000_000 });
   reader.add(Buffer.concat([CONNECT, bytes]));
   reader.next();
   if (!reader.next()) throw new Error("the packet is not whole");
