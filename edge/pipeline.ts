@@ -14,7 +14,6 @@ import type { SegmentLog } from "./buffer/segment-log.ts";
 import type { KeptWindow } from "./buffer/kept-windows.ts";
 import type { AppendedRows } from "./buffer/pending.ts";
 import type { StateStore } from "./buffer/state-store.ts";
-import { storedKeys } from "./decode/already-stored.ts";
 import type { WatchStatus } from "./decode/contract-watch.ts";
 import type { Decoded, Decoder } from "./decode/decoder.ts";
 import { FeatureStage } from "./features/feature-stage.ts";
@@ -210,10 +209,10 @@ export class Pipeline {
     };
   }
 
-  #keepRefused(messages: readonly RawMessage[], { readings, quarantine: rows }: Decoded): number {
+  #keepRefused(messages: readonly RawMessage[], { good, quarantine: rows }: Decoded): number {
     const { quarantine } = this.#options;
     if (quarantine === undefined || rows.length === 0) return 0;
-    return quarantine.keep(messages, rows, storedKeys(readings, new Set(rows.map(({ offset }) => offset))));
+    return quarantine.keep(messages, rows, good);
   }
 
   /** Commits what was derived, if anything is waiting for it, and lets the world hear of it. */

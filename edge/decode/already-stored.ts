@@ -1,48 +1,59 @@
 import { createHash } from "node:crypto";
-import type { ReadingBlock } from "@sluice/shared/contract/reading.ts";
+
+/** A value that kept its contract. */
+export interface GoodValue {
+  readonly device: string;
+  readonly metric: string;
+  readonly measuredAtUs: number;
+  readonly value: number;
+}
 
 /** Characters of one key: 66 bits of a hash, so that a wrong match among a message's values does not happen. */
 const KEY_LENGTH = 11;
 
+/** Characters of one value: its eight bytes in base64url. */
+const VALUE_LENGTH = 11;
+
+/** The good values of a message, as a text that goes with it into quarantine. */
+export const goodValuesText = (values: readonly GoodValue[]): string =>
+  values.map((one) => keyOf(one) + valueText(one)).join("");
+
 /**
- * Which values of a message are in the table already: what a message gave when it was decoded first, so that decoding
+ * Which values of a message are in the table already: those that were good when it was decoded first, so that decoding
  * it again gives only what was refused then. By device, metric and event time, because a mended route may count the
- * values in another way.
+ * values in another way, and by the value, because several records may have one time.
  */
 export class AlreadyStored {
-  readonly #keys: ReadonlySet<string>;
+  readonly #valuesByKey = new Map<string, string[]>();
 
-  /** `text` as `storedKeys` made it. */
+  /** `text` as `goodValuesText` made it. */
   constructor(text: string) {
-    const keys = new Set<string>();
-    for (let at = 0; at < text.length; at += KEY_LENGTH) keys.add(text.slice(at, at + KEY_LENGTH));
-    this.#keys = keys;
+    for (let at = 0; at + KEY_LENGTH + VALUE_LENGTH <= text.length; at += KEY_LENGTH + VALUE_LENGTH) {
+      const key = text.slice(at, at + KEY_LENGTH);
+      const value = text.slice(at + KEY_LENGTH, at + KEY_LENGTH + VALUE_LENGTH);
+      this.#valuesByKey.set(key, [...(this.#valuesByKey.get(key) ?? []), value]);
+    }
   }
 
-  has(device: string, metric: string, measuredAtUs: number): boolean {
-    return this.#keys.size > 0 && this.#keys.has(keyOf(device, metric, measuredAtUs));
+  /** For each of the message's good values of now, whether it was good then. */
+  find(values: readonly GoodValue[]): readonly boolean[] {
+    const left = new Map(Array.from(this.#valuesByKey, ([key, stored]) => [key, [...stored]]));
+    const keyed = values.map((one) => ({ stored: left.get(keyOf(one)), value: valueText(one) }));
+    const isSame = keyed.map(({ stored, value }) => {
+      const at = stored?.indexOf(value) ?? -1;
+      if (at !== -1) stored?.splice(at, 1);
+      return at !== -1;
+    });
+    // What is left was stored in another unit than it would be now.
+    return keyed.map(({ stored }, i) => isSame[i] === true || stored?.pop() !== undefined);
   }
 }
 
-/** The keys of what was stored of some messages, by offset. */
-export function storedKeys(
-  readings: ReadingBlock,
-  offsets: ReadonlySet<number>,
-): ReadonlyMap<number, string> {
-  const keys = new Map<number, string>();
-  if (offsets.size === 0) return keys;
-  for (let row = 0; row < readings.count; row++) {
-    const offset = readings.offset[row] ?? -1;
-    const series = readings.series[readings.seriesIndex[row] ?? -1];
-    if (series === undefined || !offsets.has(offset)) continue;
-    const key = keyOf(series.device, series.metric, readings.measuredAtUs[row] ?? 0);
-    keys.set(offset, (keys.get(offset) ?? "") + key);
-  }
-  return keys;
-}
-
-const keyOf = (device: string, metric: string, measuredAtUs: number): string =>
+const keyOf = ({ device, metric, measuredAtUs }: GoodValue): string =>
   createHash("sha256")
     .update(`${device}\u0000${metric}\u0000${measuredAtUs}`)
     .digest("base64url")
     .slice(0, KEY_LENGTH);
+
+const valueText = ({ value }: GoodValue): string =>
+  Buffer.from(Float64Array.of(value).buffer).toString("base64url");

@@ -17,7 +17,7 @@ import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { ClockWatch, type ClockWatchState } from "./clock-watch.ts";
 import { checkUnits } from "./check-units.ts";
 import type { WatchStatus } from "./contract-watch.ts";
-import { AlreadyStored } from "./already-stored.ts";
+import { AlreadyStored, goodValuesText } from "./already-stored.ts";
 import { Devices } from "./devices.ts";
 import { GenerationStarts, type SavedStarts } from "./generation-starts.ts";
 import { decodeLabel } from "./label.ts";
@@ -41,6 +41,8 @@ export interface DecoderOptions {
 export interface Decoded {
   readonly readings: ReadingBlock;
   readonly quarantine: QuarantineRow[];
+  /** Of each message of which something was refused, the values that were good, for `AlreadyStored`. By offset. */
+  readonly good: ReadonlyMap<number, string>;
   readonly labels: Label[];
   readonly events: NewEvent[];
   /** What is to be said to devices: published once, at most once. */
@@ -87,6 +89,7 @@ export class Decoder {
   readonly #values: MessageValues;
   readonly #spool = new SpoolProgress();
   #labels: Label[] = [];
+  #good = new Map<number, string>();
   #ignored = 0;
   /** Messages of the spool that came again. */
   #repeated = 0;
@@ -159,11 +162,12 @@ export class Decoder {
     const { events, requests } = this.#values.finish();
     if (this.#clockSteps > 0) counters["clock.steps"] = this.#clockSteps;
     this.#clockSteps = 0;
-    const labels = this.#labels;
+    const [labels, good] = [this.#labels, this.#good];
     this.#labels = [];
+    this.#good = new Map();
     this.#ignored = 0;
     this.#repeated = 0;
-    return { readings, quarantine: rows, labels, counters, events, requests };
+    return { readings, quarantine: rows, good, labels, counters, events, requests };
   }
 
   /** What it remembers of the messages so far, to be carried over a restart. */
@@ -252,13 +256,11 @@ export class Decoder {
     else {
       const { header, body } = spooled;
       this.#already = header.stored === undefined ? undefined : new AlreadyStored(header.stored);
-      this.#values.passOver(this.#already);
       this.#isAgain = header.kind === "message";
       if (header.kind === "message") this.#decodeMessage({ ...message, ...header, payload: body });
       else this.#decodeRows(message, { header, body, job: place.job });
       this.#isAgain = false;
       this.#already = undefined;
-      this.#values.passOver(undefined);
     }
   }
 
@@ -323,8 +325,12 @@ export class Decoder {
       return { reason: "payload.malformed", detail: error.message };
     }
     const ended = this.#values.end();
-    // What is decoded again says itself what was stored before; the device sent it once.
-    if (this.#already === undefined) this.#columns.dropDuplicates(before, this.#seen);
+    const already = this.#already?.find(this.#columns.valuesFrom(before));
+    if (already !== undefined) this.#columns.dropFrom(before, already);
+    // Duplicates too: whether they are some is forgotten by the time that the message is decoded again.
+    if (this.#quarantine.hasRefusals)
+      this.#good.set(message.offset, goodValuesText(this.#columns.valuesFrom(before)));
+    this.#columns.dropDuplicates(before, this.#seen);
     this.#verdicts.settle(message, before);
     return ended;
   }

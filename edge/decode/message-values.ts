@@ -7,7 +7,6 @@ import type { NewEvent } from "@sluice/shared/contract/event.ts";
 import type { OutgoingMessage, RawMessage } from "@sluice/shared/contract/message.ts";
 import type { QuarantineReason } from "@sluice/shared/contract/quarantine.ts";
 import { isoTime } from "@sluice/shared/runtime/clock.ts";
-import type { AlreadyStored } from "./already-stored.ts";
 import type { Destination, Device, Devices } from "./devices.ts";
 import type { QuarantineLog } from "./quarantine-log.ts";
 import type { ReadingColumns } from "./reading-columns.ts";
@@ -67,7 +66,6 @@ export class MessageValues implements ValueSink {
   #receivedAtUs = 0;
   #events: NewEvent[] = [];
   #requests: OutgoingMessage[] = [];
-  #measuredAtUs: number | undefined;
   #recordRefused = false;
   /** The index at which the record was refused. */
   #refusedAt = -1;
@@ -76,8 +74,6 @@ export class MessageValues implements ValueSink {
   #nextIndex = 0;
   /** Whether the message says that it carries no readings by design. */
   #isIgnored = false;
-  /** What a message that is decoded again gave the first time. */
-  #already: AlreadyStored | undefined;
   /** Whether our clock was known to be wrong when the message came: then it cannot say what is in the future. */
   #isUnsure = false;
 
@@ -102,13 +98,7 @@ export class MessageValues implements ValueSink {
     this.#isIgnored = false;
   }
 
-  /** From the next message on, values that were stored before are passed over. */
-  passOver(already: AlreadyStored | undefined): void {
-    this.#already = already;
-  }
-
   record(measuredAtUs: number | undefined, device?: string, clock: "device" | "arrival" = "device"): void {
-    this.#measuredAtUs = measuredAtUs;
     this.#columns.record(measuredAtUs, clock);
     this.#recordRefused = false;
     if (device !== undefined && this.#destination !== undefined) {
@@ -182,9 +172,6 @@ export class MessageValues implements ValueSink {
     }
     const stored = readValue(value, accepted.rule);
     if (stored === undefined) return this.#refuse(index, explainValue(value, accepted.rule), metric);
-    const { series } = accepted.slot;
-    if (this.#already?.has(series.device, series.metric, this.#measuredAtUs ?? this.#receivedAtUs) === true)
-      return;
     this.#columns.add(accepted.slot, index, stored);
     const isNew = unlisted !== undefined && !this.#verdicts.isKnown(unlisted);
     this.#judge(index, metric, { isRefused: false, unlisted: isNew ? unlisted : undefined });

@@ -1,4 +1,5 @@
 import { CLOCKS, type ReadingBlock, type Series } from "@sluice/shared/contract/reading.ts";
+import type { GoodValue } from "./already-stored.ts";
 import type { SeenReadings, SeenSeries } from "./seen-readings.ts";
 
 /** A series and its place in the block that is being built. */
@@ -76,6 +77,26 @@ export class ReadingColumns {
   /** Takes back what was added after there were `count`. */
   cutTo(count: number): void {
     this.#count = count;
+  }
+
+  /** What was added after there were `count`. */
+  valuesFrom(count: number): readonly GoodValue[] {
+    return Array.from({ length: this.#count - count }, (_, i) => {
+      const row = count + i;
+      const { device = "", metric = "" } = this.#series[this.#seriesIndex[row] ?? -1] ?? {};
+      return { device, metric, measuredAtUs: this.#measuredAtUs[row] ?? NaN, value: this.#value[row] ?? NaN };
+    });
+  }
+
+  /** Takes out what was added after there were `count`, where it says so, in order. */
+  dropFrom(count: number, isDropped: readonly boolean[]): void {
+    let kept = count;
+    for (const [i, isOut] of isDropped.entries()) {
+      if (isOut) continue;
+      if (kept < count + i) this.#move(count + i, kept);
+      kept += 1;
+    }
+    this.#count = kept;
   }
 
   /** Takes out the duplicates among what devices stamped and was added after there were `count`. */

@@ -97,8 +97,49 @@ test("a message that is decoded again gives what was refused then and nothing el
       ),
     ]).counters;
   expect(again("", 0)).toMatchObject({ readings: 2 });
-  expect(again("x".repeat(22), 1)).toMatchObject({ readings: 2 });
+  expect(again("x".repeat(30), 1)).toMatchObject({ readings: 0, duplicates: 2 });
   expect(again("", 1)).toMatchObject({ readings: 0, "spool.repeated": 1 });
+});
+
+/** What decoding messages of a release gives, each with what was good in it before, as "metric value". */
+function released(
+  decoder: ReturnType<typeof decoderOf>,
+  messages: readonly { readonly payload: Uint8Array; readonly good: string | undefined }[],
+): string[] {
+  const spooled = messages.map(({ payload, good }, number) => {
+    const header = { client: "c", topic: "plant/p1/telemetry", receivedAtUs: START_US, stored: good ?? "" };
+    const bytes = encodeSpooled({ kind: "message", ...header }, payload);
+    return messageOf(100 + number, spoolTopic({ job: "release", number }), bytes);
+  });
+  const { readings } = decoder.decode(spooled);
+  return Array.from(readings.value, (value, row) => {
+    const { metric = "" } = readings.series[readings.seriesIndex[row] ?? -1] ?? {};
+    return `${metric} ${value}`;
+  });
+}
+
+const mendedTo = (metric: object) =>
+  decoderOf({ ...SETTINGS, contracts: [{ deviceType: "pump", metrics: { n: metric } }] });
+
+test("of records of one time, those that were refused are given when the message is decoded again", () => {
+  const records = [101, 1, 102, 2, 1].map((n) => ({ ts: START_US, n }));
+  const message = messageOf(0, "plant/p1/telemetry", records);
+  const first = decoderOf({ ...SETTINGS, duplicateWindowMessages: 0 }).decode([message]);
+  expect([...first.readings.value]).toEqual([1, 2, 1]);
+  const { payload } = message;
+  const good = first.good.get(0);
+  expect(released(mendedTo({ max: 200 }), [{ payload, good }])).toEqual(["n 101", "n 102"]);
+  // In another unit all values are others; as many as were stored are passed over.
+  const inBar = mendedTo({ max: 200, unit: "bar", sentUnit: "kPa" });
+  expect(released(inBar, [{ payload, good }])).toHaveLength(2);
+});
+
+test("a message that came twice gives each reading once when both are decoded again", () => {
+  const message = messageOf(0, "plant/p1/telemetry", { ts: START_US, n: 150, flow: 1 });
+  const { readings, good } = decoderOf(SETTINGS).decode([message, { ...message, offset: 1 }]);
+  expect([...readings.value]).toEqual([1]);
+  const both = [0, 1].map((offset) => ({ payload: message.payload, good: good.get(offset) }));
+  expect(released(mendedTo({ max: 200 }), both)).toEqual(["n 150"]);
 });
 
 test("bytes of the spool that are nothing of ours are quarantined, and stop nothing", () => {
