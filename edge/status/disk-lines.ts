@@ -31,13 +31,15 @@ function lasts(
   if (hoursLeft === undefined) return "nothing comes in";
   const first = `${duration(hoursLeft)} left at the present rate`;
   if (whenFull === "refuse") return `${first} until messages are refused`;
-  return hoursUntilDropped === undefined
-    ? `${first} until readings are dropped`
-    : `${first} until readings are thinned out, ${duration(hoursUntilDropped)} until any are dropped`;
+  if (hoursUntilDropped === undefined) return `${first} until readings are dropped`;
+  const thinned = hoursLeft > 0 ? `${first} until readings are thinned out` : "readings are thinned out now";
+  return `${thinned}, ${duration(hoursUntilDropped)} until any are dropped`;
 }
 
-const duration = (hours: number): string =>
-  hours >= 48 ? `${Math.round(hours / 24)} days` : `${hours.toFixed(1)} hours`;
+function duration(hours: number): string {
+  if (hours >= 48) return `${count(hours / 24)} days`;
+  return hours >= 2 ? `${hours.toFixed(1)} hours` : `${Math.floor(hours * 60)} minutes`;
+}
 
 function parts({ spareRawBytes, freeBytes, asideBytes }: GatewayStatus["buffer"]["disk"]): string {
   const some: (readonly [number, string])[] = [

@@ -11,7 +11,7 @@ test("a status reads as a table in plain words and units", () => {
     "health           healthy",
     "embedded broker  127.0.0.1:1883, 1 connection, 1,002 received (2.0 KiB), 1,000 acknowledged after fsync, 2 refused (topic.reserved)",
     "buffer           1,000 messages, decoded 1,000, in the lake 900",
-    "disk             2.0 GiB of 4.0 GiB, 126 days left at the present rate until readings are thinned out, 2014 days until any are dropped",
+    "disk             2.0 GiB of 4.0 GiB, 126 days left at the present rate until readings are thinned out, 2,014 days until any are dropped",
     "shed             0 readings thinned away, 0 dropped",
     "flash            84.4 MiB written per day at the present rate, as the system counts it",
     "readings         4,000, 12.3 per second over the last minute",
@@ -75,6 +75,12 @@ test("rows of files are received and not acknowledged, and a lake that was not t
   expect(text).toMatch(/lake +not tried yet, /);
 });
 
+test("when readings are thinned out already, it says so and how long until any are dropped", () => {
+  const disk = { ...buffer.disk, diskBytes: 3.5 * GIB, roomUntilBytes: 3 * GIB };
+  const text = renderStatus(statusWith({ buffer: { ...buffer, disk } }));
+  expect(text).toContain("of 4.0 GiB, readings are thinned out now, 0 minutes until any are dropped");
+});
+
 test("readings that were too late for a correction are told", () => {
   const counters = {
     ...features.counters,
@@ -107,7 +113,7 @@ test("what was given up, what can be given up at no loss and what an estimate is
     statusWith({ buffer: { ...buffer, disk: { ...disk, asideBytes: 1_024 } }, counters }, { rates }),
   );
   expect(text).toContain(
-    "1.0 hours left at the present rate until messages are refused; 2.0 KiB can go at no loss; 4.0 KiB are free within its files; 1.0 KiB are damaged files set aside",
+    "60 minutes left at the present rate until messages are refused; 2.0 KiB can go at no loss; 4.0 KiB are free within its files; 1.0 KiB are damaged files set aside",
   );
   expect(text).toContain("1,200 readings thinned away, 30 dropped, 4 vectors dropped");
   expect(text).toContain(
