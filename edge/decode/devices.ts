@@ -14,6 +14,12 @@ const TOPICS_MAX = 65_536;
 /** Most metrics of a device that are remembered, likewise: a device that invents names cannot fill the memory. */
 const METRICS_MAX = 4_096;
 
+/**
+ * Most metrics of all devices together, likewise: about 600 bytes each, so 80 MB. More than that in turn are found again
+ * and again, which takes a few microseconds each.
+ */
+const ALL_METRICS_MAX = 131_072;
+
 /** Most units of a metric that are remembered, likewise. */
 const UNITS_MAX = 16;
 
@@ -33,6 +39,11 @@ export interface MetricEntry extends MetricInUnit {
   readonly units: Map<string, MetricInUnit>;
 }
 
+interface DeviceName {
+  readonly name: string;
+  readonly type: string;
+}
+
 export class Device {
   /** Two routes may read one device, so it is known by type and name; neither has a slash. */
   readonly key: string;
@@ -43,13 +54,16 @@ export class Device {
   readonly #metrics = new Map<string, MetricEntry>();
   /** Metrics that every message must carry. */
   readonly required: readonly string[];
+  readonly #remembered: () => void;
 
-  constructor(name: string, type: string, contract: DeviceContract | undefined) {
+  /** `remembered` is called for each metric that is remembered. */
+  constructor({ name, type }: DeviceName, contract: DeviceContract | undefined, remembered: () => void) {
     this.key = deviceKey(type, name);
     this.name = name;
     this.type = type;
     this.isWatched = contract !== undefined && watchRulesOf(contract) !== undefined;
     this.#contract = contract;
+    this.#remembered = remembered;
     this.required = Object.entries(contract?.metrics ?? {})
       .filter(([, metric]) => metric.required)
       .map(([metric]) => metric);
@@ -63,6 +77,7 @@ export class Device {
     if (this.#metrics.size >= METRICS_MAX) this.#forget();
     const entry = { ...this.#look({ metric: name }), seenIn: -1, units: new Map<string, MetricInUnit>() };
     this.#metrics.set(name, entry);
+    this.#remembered();
     return entry;
   }
 
@@ -115,6 +130,8 @@ export class Devices {
   readonly #contracts: ReadonlyMap<string, DeviceContract>;
   readonly #topics = new Map<string, Destination | Refusal | "ignored">();
   readonly #devices = new Map<string, Device>();
+  /** How many metrics were remembered since all were forgotten. */
+  #metrics = 0;
 
   constructor(router: Router, contracts: readonly DeviceContract[]) {
     this.#router = router;
@@ -162,15 +179,26 @@ export class Devices {
         reason: "device.invalid",
         detail: `The device ${showValue(name)} is not 1 to 128 characters without "/", "+", "#" or control characters.`,
       };
-    if (this.#devices.size >= TOPICS_MAX) this.#forget();
-    const device = new Device(name, route.deviceType, this.#contracts.get(route.deviceType));
-    this.#devices.set(deviceKey(route.deviceType, name), device);
+    const { deviceType: type } = route;
+    const device = new Device({ name, type }, this.#contracts.get(type), () => {
+      this.#metrics += 1;
+    });
+    this.#devices.set(device.key, device);
     return device;
+  }
+
+  /**
+   * Forgets all where it is too many: before a message, never within one, because which metrics the message at hand has
+   * carried is written there.
+   */
+  makeRoom(): void {
+    if (this.#metrics > ALL_METRICS_MAX || this.#devices.size > TOPICS_MAX) this.#forget();
   }
 
   #forget(): void {
     this.#topics.clear();
     this.#devices.clear();
+    this.#metrics = 0;
   }
 
   /** What the payload decoders remember, by the topic filter of their route. */

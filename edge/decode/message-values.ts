@@ -86,6 +86,7 @@ export class MessageValues implements ValueSink {
   }
 
   begin(message: RawMessage, destination: Target, isUnsure: boolean): void {
+    this.#devices.makeRoom();
     this.#columns.message(message.offset, message.receivedAtUs, isUnsure);
     this.#isUnsure = isUnsure;
     this.#destination = destination;

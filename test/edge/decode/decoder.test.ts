@@ -343,6 +343,21 @@ test("a device that invents names without end does not make the decoder forget w
   expect(quarantine).toEqual([]);
 });
 
+test("devices that invent names cannot fill the memory, and one in between keeps what it required", () => {
+  const metrics = (n: number): object =>
+    Object.fromEntries(Array.from({ length: 4_000 }, (_, i) => [`n${n}-${i}`, i]));
+  const decoder = decoderOf({
+    routes: [{ topic: "all", deviceType: "pump", payload: { format: "json", device: "d" } }],
+    contracts: [{ deviceType: "pump", metrics: { pressure: { required: true } } }],
+  });
+  for (let n = 0; n < 40; n++) {
+    const records = [{ d: "p1", pressure: n }, { d: `x${n}`, pressure: 1, ...metrics(n) }, { d: "p1" }];
+    const { readings, quarantine } = decoder.decode([messageOf(n, "all", records)]);
+    expect(readings.count).toBe(4_002);
+    expect(quarantine).toEqual([]);
+  }
+});
+
 test("routes that contradict each other are refused at construction, with the path", () => {
   const payload = { format: "number", compression: "none", unpackedBytesMax: 1 } as const;
   const route = { topic: "a/{device}/{site}", deviceType: "pump", payload };
