@@ -95,10 +95,10 @@ test("no list ever has a message without those before it, however fast they are 
   mkdirSync(join(dir, "a"));
   const workerData = { folder: join(dir, "a"), messages: 2_500 };
   const writer = new Worker(FAST_WRITER, { eval: true, workerData });
-  let isDone = false;
-  writer.on("exit", () => (isDone = true));
+  const writing = { isDone: false };
+  writer.on("exit", () => (writing.isDone = true));
   const folder = new SpoolFolder(dir);
-  while (!isDone) {
+  while (!writing.isDone) {
     const numbers = (await folder.list()).map(({ number }) => number);
     expect(numbers.at(-1) ?? -1).toBe(numbers.length - 1);
   }
