@@ -7,7 +7,6 @@ import { lockBuffer } from "./lock.ts";
 import { sqliteError } from "./sqlite-file.ts";
 import { listBufferFiles } from "./tools/buffer-files.ts";
 import { examineBuffer, type Progress } from "./tools/examine.ts";
-import { exportMessages, exportReadings } from "./tools/export.ts";
 import { renderFacts, renderRepairs, renderVerdict } from "./tools/render.ts";
 import { repairBuffer } from "./tools/repair.ts";
 import type { OffsetRange } from "./tools/salvage.ts";
@@ -133,7 +132,9 @@ interface ExportChoice extends Choice {
   readonly out?: string;
 }
 
-function exportTo(names: readonly string[], choice: ExportChoice, host: BufferHost): void {
+async function exportTo(names: readonly string[], choice: ExportChoice, host: BufferHost): Promise<void> {
+  // Only when it is wanted: what encodes tables would cost every gateway memory.
+  const { exportMessages, exportReadings } = await import("./tools/export.ts");
   const [dir, bodies] = opened(choice, host);
   const range = rangeOf(choice);
   const { format, readings, out } = choice;

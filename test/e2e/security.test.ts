@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { connectAsync, type IClientOptions, type MqttClient } from "mqtt";
 import { expect, onTestFinished, test } from "vitest";
@@ -65,7 +64,7 @@ test.skipIf(!isOpensslInstalled)(
       .subscribeAsync("plant/#", { qos: 1 })
       .catch((error: unknown) => String(error));
     expect(JSON.stringify(denied)).toMatch(/128|rror/);
-    const closed = once(device, "close"); // MQTT 3.1.1 has no other way to say no to a publish.
+    const closed = new Promise<void>((resolve) => void device.once("close", () => resolve())); // MQTT 3.1.1 has no other way to say no to a publish.
     device.publish("plant/pump-2/telemetry", payload(1), { qos: 1 });
     await closed;
 

@@ -3,7 +3,6 @@ import { systemClock } from "@sluice/shared/runtime/clock.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { Command, Option } from "commander";
 import { SpoolFolder } from "../spool-folder.ts";
-import { runImport, taken } from "./run-import.ts";
 
 /** What the command needs of the program that it is part of. */
 export interface ImportHost {
@@ -102,6 +101,8 @@ async function run(file: string, options: CliOptions, host: ImportHost): Promise
           : "the spool is full and the gateway is not running: start it, this goes on by itself …",
       ),
   };
+  // Only when it is wanted: the readers of file formats would cost every gateway memory.
+  const { runImport, taken } = await import("./run-import.ts");
   const result = await runImport(file, mappingOf(options), parts);
   const isRunning = gateway.isRunning();
   if (isRunning) await taken(result.job, parts);
