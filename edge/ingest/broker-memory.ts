@@ -2,6 +2,14 @@ import { assert } from "@sluice/shared/runtime/assert.ts";
 import type { Aedes, AedesPublishPacket, PublishPacket } from "aedes";
 import type { BrokerSettings } from "./settings.ts";
 import type { Refusal } from "./intake.ts";
+import { WaitingAmounts } from "./waiting-amounts.ts";
+
+/** Most bytes of payloads that wait for one subscriber that is away, and for all: what large messages may take. */
+const SESSION_BYTES_MAX = 16_777_216;
+const WAITING_BYTES_MAX = 67_108_864;
+
+/** Most bytes of retained payloads. */
+const RETAINED_BYTES_MAX = 33_554_432;
 
 interface ClientId {
   readonly id: string;
@@ -80,25 +88,33 @@ function boundQueues(
   queuedMessagesMax: number,
   refuse: (reason: Refusal) => void,
 ): void {
-  const queued = new Map<string, number>();
+  const waiting = new WaitingAmounts({
+    ofSessionMax: queuedMessagesMax,
+    ofSessionBytesMax: SESSION_BYTES_MAX,
+    bytesMax: WAITING_BYTES_MAX,
+  });
   const enqueue = memory.outgoingEnqueueCombi.bind(memory);
   const clear = memory.outgoingClearMessageId.bind(memory);
   memory.outgoingEnqueueCombi = (sessions, packet) => {
     const open = sessions.filter(({ clientId }) => {
-      const count = queued.get(clientId) ?? 0;
-      if (count < queuedMessagesMax) queued.set(clientId, count + 1);
-      else refuse("subscriber.queue_full");
-      return count < queuedMessagesMax;
+      const isRoom = waiting.tryAdd(clientId, payloadBytes(packet));
+      if (!isRoom) refuse("subscriber.queue_full");
+      return isRoom;
     });
     return enqueue(open, packet);
   };
   memory.outgoingClearMessageId = async (client, packet) => {
     const cleared = await clear(client, packet);
-    const count = queued.get(client.id) ?? 0;
-    if (cleared !== undefined && count > 1) queued.set(client.id, count - 1);
-    else if (cleared !== undefined) queued.delete(client.id);
+    if (cleared !== undefined) waiting.remove(client.id, payloadBytes(cleared));
     return cleared;
   };
+}
+
+/** A PUBREL, which stands for a message that was taken, has no payload. */
+function payloadBytes(packet: object): number {
+  const payload: unknown = Reflect.get(packet, "payload");
+  if (typeof payload === "string") return Buffer.byteLength(payload);
+  return payload instanceof Uint8Array ? payload.length : 0;
 }
 
 function boundRetained(
@@ -106,15 +122,22 @@ function boundRetained(
   retainedTopicsMax: number,
   refuse: (reason: Refusal) => void,
 ): void {
-  const topics = new Set<string>();
+  const topics = new Map<string, number>();
+  let retainedBytes = 0;
   const store = memory.storeRetained.bind(memory);
   memory.storeRetained = async (packet) => {
-    if (packet.payload.length === 0) topics.delete(packet.topic);
-    else if (topics.size < retainedTopicsMax) topics.add(packet.topic);
-    else if (!topics.has(packet.topic)) {
+    const before = topics.get(packet.topic);
+    const bytes = payloadBytes(packet);
+    const isOver =
+      (before === undefined && topics.size >= retainedTopicsMax) ||
+      retainedBytes - (before ?? 0) + bytes > RETAINED_BYTES_MAX;
+    if (bytes > 0 && isOver) {
       refuse("retain.limit");
       return;
     }
+    retainedBytes += bytes - (before ?? 0);
+    if (bytes === 0) topics.delete(packet.topic);
+    else topics.set(packet.topic, bytes);
     await store(packet);
   };
 }

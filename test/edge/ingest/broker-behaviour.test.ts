@@ -161,6 +161,31 @@ test("a session's queue and the retained topics are bounded; what is over is cou
   expect(refused()["subscriber.queue_full"]).toBe(2);
 });
 
+test("large messages that wait or are retained are bounded in bytes too, and room that is left is used again", async () => {
+  const { open, refused, sink } = await start({}, { packetBytesMax: 16_777_216 });
+  const panel = await open({ clientId: "panel", clean: false });
+  await subscribe(panel, "wanted");
+  panel.destroy();
+  await panel.closed;
+  const device = await open({ clientId: "device" });
+  const large = Buffer.alloc(6_000_000);
+  const send = async (topic: string, retain: boolean, payload = large): Promise<void> => {
+    device.publish(topic, payload, { retain });
+    await device.next("puback");
+    device.send({ cmd: "pingreq" });
+    await device.next("pingresp");
+  };
+  for (let i = 0; i < 3; i++) await send("wanted", false);
+  expect(refused()).toEqual({ "subscriber.queue_full": 1 }); // 16 MiB for one session.
+  for (let i = 0; i < 6; i++) await send(`kept/${i}`, true);
+  expect(refused()).toMatchObject({ "retain.limit": 1 }); // 32 MiB in all.
+  await send("kept/0", true);
+  await send("kept/0", true, Buffer.alloc(0));
+  await send("kept/5", true);
+  expect(refused()).toMatchObject({ "retain.limit": 1 });
+  expect(sink.puts).toHaveLength(12);
+});
+
 test.each(["$SYS/#", "$share/group/plant/#"])(
   "a subscription to %s is refused as a subscription",
   async (filter) => {
