@@ -57,7 +57,7 @@ test("a gateway that must not give up anything lets its senders wait at the disk
   const gateway = await site.startGateway();
   const publisher = await connectPublisher(gateway);
   const startMs = Math.floor(systemClock.nowUs() / 1_000) - 100_000;
-  const sent = 6_000;
+  const sent = 12_000;
   const all = publishAll(publisher, noisy(0, sent, startMs));
   await gateway.statusWhen("it is full", ({ problems }) =>
     problems.join().includes("disk budget is used up"),

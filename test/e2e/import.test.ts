@@ -106,7 +106,7 @@ test("files of CSV, Parquet and Arrow come in whole, each row once, however ofte
   expect(await site.ask("select kind, count from events order by seq")).toEqual(
     [1, 2, 3].map(() => ({ kind: "import.done", count: ROWS })),
   );
-});
+}, 90_000);
 
 test("a file that is handed over while the gateway is down, or dies again and again, comes in once", async () => {
   const site = await Site.make();
@@ -134,7 +134,7 @@ test("a file that is handed over while the gateway is down, or dies again and ag
   await run("gateway", ...command);
   expect((await gateway.drained()).counters).toMatchObject({ readings: 2 * ROWS });
   expect(await site.commitAndAsk(QUERY)).toEqual(expected("csv-1"));
-});
+}, 90_000);
 
 test("what cannot be mapped or read is refused in words, and rows that break the contract go to quarantine", async () => {
   const site = await Site.make({
@@ -189,4 +189,4 @@ test("what cannot be mapped or read is refused in words, and rows that break the
     "file bad.csv",
   ])
     expect(stdout).toContain(words);
-});
+}, 90_000);

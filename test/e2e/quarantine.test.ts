@@ -77,4 +77,4 @@ test("what was refused is listed, shown, and decoded again after the contract is
     { reason: "payload.malformed", messages: 1, topic: "plant/p1/telemetry" },
     { reason: "route.none", messages: 1, topic: "hall/p2/telemetry" },
   ]);
-});
+}, 90_000);
