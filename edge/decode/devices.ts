@@ -73,6 +73,11 @@ export class Device {
     return this.#metrics.get(name) ?? this.#remember(name);
   }
 
+  /** The number of the last message that carried a metric; undefined where none is remembered. */
+  seenIn(name: string): number | undefined {
+    return this.#metrics.get(name)?.seenIn;
+  }
+
   #remember(name: string): MetricEntry {
     if (this.#metrics.size >= METRICS_MAX) this.#forget();
     const entry = { ...this.#look({ metric: name }), seenIn: -1, units: new Map<string, MetricInUnit>() };

@@ -235,7 +235,7 @@ export class MessageValues implements ValueSink {
   }
 
   #refuseMissing(device: Device): void {
-    const missing = device.required.filter((name) => device.metric(name).seenIn !== this.#message);
+    const missing = device.required.filter((name) => device.seenIn(name) !== this.#message);
     if (missing.length === 0) return;
     const whose = this.#destination?.device === device ? "" : ` of ${showValue(device.name)}`;
     this.#device = device;

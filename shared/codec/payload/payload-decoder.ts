@@ -63,12 +63,24 @@ export function malformed(message: string): PipelineError {
 /** Most characters of a value that a person is shown. */
 const SHOWN_LENGTH_MAX = 64;
 
+/** What was shown of objects and arrays: one that all records of a message share is shown for each of them. */
+const shown = new WeakMap<object, string>();
+
 /**
  * A value for a message to a person: JSON, at most 64 characters of it.
  *
  * Looks at no more of the value than that: whoever sends it says how deep and how large it is.
  */
 export function showValue(value: unknown): string {
+  if (typeof value !== "object" || value === null) return shortened(value);
+  const known = shown.get(value);
+  if (known !== undefined) return known;
+  const text = shortened(value);
+  shown.set(value, text);
+  return text;
+}
+
+function shortened(value: unknown): string {
   const text = typeof value === "number" || value === undefined ? String(value) : shownBehind("", value);
   return text.length > SHOWN_LENGTH_MAX ? `${text.slice(0, SHOWN_LENGTH_MAX - 3)}...` : text;
 }
