@@ -97,7 +97,7 @@ program.addCommand(
     gateway: (config) => {
       const { buffer, decode } = readSettings(config);
       return {
-        spoolDir: join(buffer.dir, SPOOL_DIR),
+        spool: new SpoolFolder(join(buffer.dir, SPOOL_DIR), readBodies(buffer.dir, buffer.encryptionKeyFile)),
         deviceTypes: [...new Set(decode.routes.map(({ deviceType }) => deviceType))],
         isRunning: () => isRunning(buffer.dir),
       };
@@ -121,9 +121,10 @@ program.addCommand(
     fail: () => host.exit(FAILED),
     open: (config) => {
       const { buffer } = readSettings(config);
+      const bodies = readBodies(buffer.dir, buffer.encryptionKeyFile);
       return {
-        store: QuarantineStore.attach(buffer.dir, readBodies(buffer.dir, buffer.encryptionKeyFile)),
-        spool: new SpoolFolder(join(buffer.dir, SPOOL_DIR)),
+        store: QuarantineStore.attach(buffer.dir, bodies),
+        spool: new SpoolFolder(join(buffer.dir, SPOOL_DIR), bodies),
       };
     },
   }),

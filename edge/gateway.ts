@@ -6,6 +6,7 @@ import { describeError } from "@sluice/shared/runtime/errors.ts";
 import { Lifecycle, type Part } from "@sluice/shared/runtime/lifecycle.ts";
 import type { Log } from "@sluice/shared/runtime/log.ts";
 import { steadyClock } from "@sluice/shared/runtime/steady-clock.ts";
+import { readBodies } from "./buffer/body.ts";
 import { GroupCommit } from "./buffer/group-commit.ts";
 import { lockBuffer } from "./buffer/lock.ts";
 import { type GatewaySettings, host, SOFTWARE_VERSION } from "./config.ts";
@@ -66,11 +67,12 @@ export class Gateway {
     // Arrivals are stamped in their order, unless the clock was really set back.
     const wiring = { sink: this.#commit, clock: steadyClock(clock, settings.decode.clockStepMinMs), log };
     const { broker, client } = settings.ingest;
+    const bodies = readBodies(settings.buffer.dir, settings.buffer.encryptionKeyFile);
     const spoolDir = join(settings.buffer.dir, SPOOL_DIR);
     this.#sources = [
       ...(broker === undefined ? [] : [createEmbeddedBroker({ settings: settings.ingest, ...wiring })]),
       ...(client === undefined ? [] : [createBrokerClient({ settings: settings.ingest, ...wiring })]),
-      new SpoolSource(spoolDir, new SpoolFolder(spoolDir), wiring),
+      new SpoolSource(spoolDir, new SpoolFolder(spoolDir, bodies), wiring),
     ];
     this.#status = new StatusServer({ settings: settings.status, snapshot: () => this.snapshot() });
     // The lake end first: no message arrives before there is somewhere to put it.

@@ -179,7 +179,7 @@ export class DiskBudget {
         atUs: clock.nowUs(),
       });
       state.rewriteUntried(shed.batch, shed);
-      for (const { detail, count } of shed.events) log.info({ key: found.key, count }, detail);
+      for (const { detail, count } of shed.events) log.warn({ key: found.key, count }, detail);
     } catch (error) {
       if (!(error instanceof PipelineError) || error.code === "buffer.disk_full") throw error;
       this.#damaged.add(id); // It stays as it is; the uplink will say that it cannot be sent.

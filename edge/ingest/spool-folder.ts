@@ -13,23 +13,32 @@ export const SPOOL_DIR = "spool";
 /** Most messages that wait in the folder: with at most 256 KiB each, 16 MiB that the disk budget does not count. */
 export const SPOOLED_MESSAGES_MAX = 64;
 
+/** How messages are kept at rest: bound to their place, and encrypted where the buffer is. */
+export interface Sealing {
+  seal(place: string, bytes: Uint8Array): Uint8Array;
+  /** Throws where the bytes are not what was sealed for this place. */
+  open(place: string, bytes: Uint8Array): Uint8Array;
+}
+
 /**
  * A folder by which commands hand messages to the gateway, whether it runs or not: one folder per job, one file per
  * message. A file is there whole or not at all, and is removed when its message is durable in the buffer.
  */
 export class SpoolFolder {
   readonly #dir: string;
+  readonly #sealing: Sealing;
 
-  constructor(dir: string) {
+  constructor(dir: string, sealing: Sealing) {
     this.#dir = dir;
+    this.#sealing = sealing;
   }
 
   /** Durable when it resolves. Writing what is there already, or was taken before, does no harm. */
-  async write({ job, number }: SpoolPlace, bytes: Uint8Array): Promise<void> {
-    const folder = join(this.#dir, job);
-    const path = join(folder, `${String(number).padStart(DIGITS, "0")}.message`);
+  async write(place: SpoolPlace, bytes: Uint8Array): Promise<void> {
+    const folder = join(this.#dir, place.job);
+    const path = this.#path(place);
     try {
-      await writeDraft(folder, `${path}.draft`, bytes);
+      await writeDraft(folder, `${path}.draft`, this.#sealing.seal(sealedAs(place), bytes));
       await rename(`${path}.draft`, path);
       await syncJob(folder);
       await syncFolder(this.#dir);
@@ -53,8 +62,8 @@ export class SpoolFolder {
     return places.flat();
   }
 
-  read(place: SpoolPlace): Promise<Uint8Array> {
-    return readFile(this.#path(place));
+  async read(place: SpoolPlace): Promise<Uint8Array> {
+    return this.#sealing.open(sealedAs(place), await readFile(this.#path(place)));
   }
 
   /** Removes a message, and its job's folder with the last one. */
@@ -67,6 +76,8 @@ export class SpoolFolder {
     return join(this.#dir, job, `${String(number).padStart(DIGITS, "0")}.message`);
   }
 }
+
+const sealedAs = ({ job, number }: SpoolPlace): string => `spool ${job} ${number}`;
 
 /** The taker removes a job's folder when it is empty: where it does so just now, the folder is made once more. */
 async function writeDraft(folder: string, path: string, bytes: Uint8Array, isAgain = false): Promise<void> {

@@ -2,7 +2,7 @@ import { TIME_UNITS, type TimeUnit } from "@sluice/shared/codec/payload/time.ts"
 import { systemClock } from "@sluice/shared/runtime/clock.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { Command, Option } from "commander";
-import { SpoolFolder } from "../spool-folder.ts";
+import type { SpoolFolder } from "../spool-folder.ts";
 
 /** What the command needs of the program that it is part of. */
 export interface ImportHost {
@@ -12,7 +12,7 @@ export interface ImportHost {
   onSignal(handle: () => void): void;
   /** Reads the settings file: where the spool is, which device types the routes name, whether the gateway runs. */
   gateway(config: string): {
-    readonly spoolDir: string;
+    readonly spool: SpoolFolder;
     readonly deviceTypes: readonly string[];
     isRunning(): boolean;
   };
@@ -83,7 +83,7 @@ async function run(file: string, options: CliOptions, host: ImportHost): Promise
     });
   const halt = new AbortController();
   host.onSignal(() => halt.abort());
-  const spool = new SpoolFolder(gateway.spoolDir);
+  const { spool } = gateway;
   let toldAtUs = systemClock.monotonicUs();
   const parts = {
     spool,

@@ -7,6 +7,7 @@ import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { systemClock } from "@sluice/shared/runtime/clock.ts";
 import type { IncomingMessage } from "@sluice/shared/contract/message.ts";
 import { expect, onTestFinished, test, vi } from "vitest";
+import { Bodies } from "../../../edge/buffer/body.ts";
 import { SpoolFolder } from "../../../edge/ingest/spool-folder.ts";
 import { SpoolSource } from "../../../edge/ingest/spool-source.ts";
 
@@ -25,7 +26,7 @@ function tempFolder(): string {
 
 test("messages are taken job by job in their order, each removed only when it is durable", async () => {
   const dir = tempFolder();
-  const folder = new SpoolFolder(dir);
+  const folder = new SpoolFolder(dir, new Bodies());
   for (const number of [0, 1, 10, 2]) await folder.write({ job: "b", number }, Uint8Array.of(number));
   await folder.write({ job: "a", number: 0 }, Uint8Array.of(99));
   writeFileSync(join(dir, "a", "notes.txt"), "not ours");
@@ -56,7 +57,7 @@ test("messages are taken job by job in their order, each removed only when it is
 });
 
 test("a message is there whole or not at all, and writing it twice changes nothing", async () => {
-  const folder = new SpoolFolder(join(tempFolder(), "made", "on the way"));
+  const folder = new SpoolFolder(join(tempFolder(), "made", "on the way"), new Bodies());
   const place = { job: "a", number: 3 };
   await folder.write(place, Uint8Array.of(1, 2));
   await folder.write(place, Uint8Array.of(1, 2));
@@ -68,7 +69,7 @@ test("a message is there whole or not at all, and writing it twice changes nothi
 });
 
 test("a message that is put in while the job's folder is emptied stays", async () => {
-  const folder = new SpoolFolder(tempFolder());
+  const folder = new SpoolFolder(tempFolder(), new Bodies());
   await folder.write({ job: "a", number: 0 }, Uint8Array.of(0));
   for (let number = 1; number <= 100; number++) {
     await Promise.all([
@@ -97,7 +98,7 @@ test("no list ever has a message without those before it, however fast they are 
   const writer = new Worker(FAST_WRITER, { eval: true, workerData });
   const writing = { isDone: false };
   writer.on("exit", () => (writing.isDone = true));
-  const folder = new SpoolFolder(dir);
+  const folder = new SpoolFolder(dir, new Bodies());
   while (!writing.isDone) {
     const numbers = (await folder.list()).map(({ number }) => number);
     expect(numbers.at(-1) ?? -1).toBe(numbers.length - 1);
