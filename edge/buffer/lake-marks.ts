@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { Stream } from "@sluice/shared/contract/stream.ts";
+import { type Stream, STREAMS } from "@sluice/shared/contract/stream.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { Log } from "@sluice/shared/runtime/log.ts";
 import { openChecked, openOrReplace } from "./checked-file.ts";
@@ -10,13 +10,16 @@ import { type SqliteFile, sqliteError } from "./sqlite-file.ts";
 
 const DELIVERED = "delivered";
 const SUSPECT = "suspect";
+/** Per stream, the epoch and the last row that a batch had that was ever sent. */
+const SENT = "sent";
 
 /** The streams whose rows carry message offsets: with them in the lake, all that a message said is there. */
 export const MESSAGE_STREAMS: readonly Stream[] = ["readings", "labels", "quarantine"];
 
 /**
  * What must be known when the state file is damaged, in a small file of its own: how far the lake has everything, how
- * far it has each stream, and that damage was found in the state while the gateway ran.
+ * far it has each stream, what it may have of the state's epoch, and that damage was found in the state while the
+ * gateway ran.
  *
  * Offsets are never given twice, so what the lake has of a stream stays true in a new epoch: rows that are derived again
  * and are there already are left out.
@@ -32,6 +35,7 @@ export class LakeMarks {
     // What is damaged shows here, where the file can be replaced.
     this.#marks.number(DELIVERED, -1);
     this.#marks.number(SUSPECT, 0);
+    for (const stream of STREAMS) this.#marks.text(`${SENT}.${stream}`);
     this.#streams = new Map(
       MESSAGE_STREAMS.map((stream) => [stream, this.#marks.number(`${DELIVERED}.${stream}`, -1)]),
     );
@@ -66,6 +70,32 @@ export class LakeMarks {
     if (to <= (this.#streams.get(stream) ?? Infinity)) return;
     this.#marks.set(`${DELIVERED}.${stream}`, to);
     this.#streams.set(stream, to);
+  }
+
+  /** To be called before a batch with rows up to `to` is sent for the first time. Durable when it returns. */
+  setSent(epoch: string, stream: Stream, to: number): void {
+    if (to > this.#sent(epoch, stream)) this.#marks.set(`${SENT}.${stream}`, `${epoch} ${to}`);
+  }
+
+  /**
+   * Throws PipelineError "buffer.damaged" for a state that knows nothing of a batch that was sent: the end of its
+   * write-ahead log is gone, which SQLite cannot see. Other batches of the same rows would follow in the same epoch, and
+   * the lake would refuse them.
+   */
+  refuseOlder(epoch: string, sealedThrough: (stream: Stream) => number): void {
+    for (const stream of STREAMS) {
+      const sent = this.#sent(epoch, stream);
+      if (sent > sealedThrough(stream))
+        throw new PipelineError(
+          "buffer.damaged",
+          `the state is older than it was: ${stream} through ${sent} were sent, it knows of ${sealedThrough(stream)}`,
+        );
+    }
+  }
+
+  #sent(epoch: string, stream: Stream): number {
+    const [sentEpoch, to] = (this.#marks.text(`${SENT}.${stream}`) ?? "").split(" ");
+    return sentEpoch === epoch ? Number(to) : -1;
   }
 
   /** The last offset that the lake has of any of the streams. */

@@ -98,6 +98,7 @@ export class StateStore {
       this.#marks.set("decoded", lake.deliveredThrough);
     })();
     this.epoch = present(this.#marks.text("epoch"), "a state file has an epoch");
+    lake.refuseOlder(this.epoch, (stream) => this.sealedThrough(stream));
     this.#decodedThrough = this.#marks.number("decoded", -1);
     // What is read before anything is delivered; the outbox may be large, and proves itself when it is sent.
     this.checkpoint();
@@ -255,8 +256,10 @@ export class StateStore {
    */
   beginUpload(id: number): OutboxBatch | undefined {
     const batch = this.#orSuspect(() => this.#outbox.readOne(id));
-    if (batch !== undefined && this.#outbox.untriedStep(id) !== undefined)
+    if (batch !== undefined && this.#outbox.untriedStep(id) !== undefined) {
+      this.#lake.setSent(this.epoch, batch.stream, batch.to);
       this.#synced(() => this.#outbox.markTried(id));
+    }
     return batch;
   }
 

@@ -23,8 +23,8 @@ const SAYS_WHY =
   /disk is full|disk_full|no right to write|unwritable|read-?only|disk I\/O error|EROFS|ENOSPC/i;
 
 async function killOrEnded(trial: Trial, gateway: Program): Promise<void> {
-  if (gateway.end !== undefined && gateway.end.signal === null && SAYS_WHY.test(gateway.printed.stderr))
-    trial.noteKill();
+  const { signal } = await gateway.kill();
+  if (signal === null && SAYS_WHY.test(gateway.printed.stderr)) trial.noteKill();
   else await trial.kill(gateway);
 }
 
