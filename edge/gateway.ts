@@ -45,6 +45,8 @@ export class Gateway {
   readonly #lifecycle: Lifecycle;
   readonly #startedAtUs: number;
   readonly #meters = new Meters();
+  /** Sources by which nobody can be told anything at the moment, so that it is said once. */
+  readonly #unheard = new Set<Source>();
   #unlock: () => void = () => undefined;
 
   constructor(options: GatewayOptions) {
@@ -175,9 +177,14 @@ export class Gateway {
     ];
     for (const source of this.#sources)
       for (const { topic, payload, qos, retain } of messages)
-        source.publish(topic, payload, { qos, retain }).catch((error: unknown) => {
-          // The prediction is on disk and goes to the lake; only its announcement here is late.
-          log.warn({ topic, error: String(error) }, "an announcement could not be published");
-        });
+        source.publish(topic, payload, { qos, retain }).then(
+          () => this.#unheard.delete(source),
+          (error: unknown) => {
+            // The prediction is on disk and goes to the lake; only its announcement here is missing.
+            if (!this.#unheard.has(source))
+              log.warn({ topic, error: String(error) }, "announcements cannot be published for now");
+            this.#unheard.add(source);
+          },
+        );
   }
 }

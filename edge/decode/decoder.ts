@@ -69,6 +69,9 @@ export interface DecoderState extends DecoderMemory {
   readonly verdicts: VerdictsState;
 }
 
+/** To be raised when the same message comes to be judged in another way: what was seen before is then forgotten. */
+const DECODING_VERSION = 1;
+
 /**
  * Raw messages → valid readings and labels, or quarantine.
  *
@@ -350,5 +353,7 @@ export class Decoder {
 function hashOf({ routes, contracts, limits, ignoredTopics }: Required<DecoderOptions>): string {
   const { payloadBytesMax, futureSkewMs, pastMaxMs, clockStepMinMs } = limits;
   const judging = { payloadBytesMax, futureSkewMs, pastMaxMs, clockStepMinMs };
-  return sha256Hex(canonicalJson({ routes, contracts, ignoredTopics, limits: judging }));
+  return sha256Hex(
+    canonicalJson({ version: DECODING_VERSION, routes, contracts, ignoredTopics, limits: judging }),
+  );
 }

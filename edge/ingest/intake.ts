@@ -23,6 +23,7 @@ export type Refusal =
   | "subscriber.stalled"
   | "subscriber.queue_full"
   | "retain.limit"
+  | "spool.damaged"
   | "announcement.queue_full";
 
 /** The way into the sink: counts what goes in, what is under way and what is refused. */

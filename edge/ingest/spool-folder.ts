@@ -66,6 +66,13 @@ export class SpoolFolder {
     return this.#sealing.open(sealedAs(place), await readFile(this.#path(place)));
   }
 
+  /** Renames a message that cannot be read, so that those behind it are taken; returns its new path. */
+  async setAside(place: SpoolPlace): Promise<string> {
+    const path = `${this.#path(place)}.damaged`;
+    await rename(this.#path(place), path);
+    return path;
+  }
+
   /** Removes a message, and its job's folder with the last one. */
   async remove(place: SpoolPlace): Promise<void> {
     await rm(this.#path(place), { force: true });

@@ -1,5 +1,5 @@
 import { spoolTopic, type SpoolPlace } from "@sluice/shared/contract/spool.ts";
-import { describeError } from "@sluice/shared/runtime/errors.ts";
+import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { Intake } from "./intake.ts";
 import type { IngestStats, Source, SourceOptions } from "./source.ts";
 import type { SpoolFolder } from "./spool-folder.ts";
@@ -69,8 +69,25 @@ export class SpoolSource implements Source {
     }
   }
 
+  /** Undefined where the file is damaged: it is set aside, and does not hold up the others. */
+  async #read(place: SpoolPlace): Promise<Uint8Array | undefined> {
+    try {
+      return await this.#folder.read(place);
+    } catch (error) {
+      if (!(error instanceof PipelineError) || error.code !== "buffer.damaged") throw error;
+      const file = await this.#folder.setAside(place);
+      this.#intake.refuse("spool.damaged");
+      this.#options.log.error(
+        { file },
+        `a spooled message is damaged; import or release it again: ${error.message}`,
+      );
+      return undefined;
+    }
+  }
+
   async #take(place: SpoolPlace): Promise<void> {
-    const payload = await this.#folder.read(place);
+    const payload = await this.#read(place);
+    if (payload === undefined) return;
     const message = {
       client: SPOOL_CLIENT,
       packetId: 0,

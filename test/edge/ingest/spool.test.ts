@@ -56,6 +56,30 @@ test("messages are taken job by job in their order, each removed only when it is
   expect(readdirSync(join(dir, "a"))).toEqual(["notes.txt"]);
 });
 
+test("a damaged message is set aside, counted and told, and does not hold up those behind it", async () => {
+  const dir = tempFolder();
+  const folder = new SpoolFolder(dir, new Bodies());
+  for (const number of [0, 1]) await folder.write({ job: "a", number }, Uint8Array.of(number));
+  writeFileSync(join(dir, "a", "000000000000.message"), "flipped");
+  const puts: IncomingMessage[] = [];
+  const sink = {
+    put: (message: IncomingMessage, settled: (error: Error | undefined) => void) => {
+      puts.push(message);
+      settled(undefined);
+    },
+  };
+  const errors: string[] = [];
+  const log = { ...quiet, error: (_fields: object, message: string) => void errors.push(message) };
+  const source = new SpoolSource(dir, folder, { sink, clock: systemClock, log });
+  onTestFinished(() => source.stop());
+  await source.start();
+  await vi.waitFor(() => expect(puts).toHaveLength(1), { timeout: 10_000 });
+  expect([...(puts[0]?.payload ?? [])]).toEqual([1]);
+  expect(source.stats().refused).toEqual({ "spool.damaged": 1 });
+  expect(errors).toEqual([expect.stringContaining("import or release it again")]);
+  expect(readdirSync(join(dir, "a"))).toEqual(["000000000000.message.damaged"]);
+});
+
 test("a message is there whole or not at all, and writing it twice changes nothing", async () => {
   const folder = new SpoolFolder(join(tempFolder(), "made", "on the way"), new Bodies());
   const place = { job: "a", number: 3 };
