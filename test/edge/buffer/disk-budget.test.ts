@@ -179,7 +179,7 @@ test("batches whose windows are still open are thinned out only when all others 
 
 test("after a long outage the state file gives its room back to the disk", async () => {
   const site = siteOf({ diskBytesMax: 256 * 1_048_576 });
-  for (let i = 0; i < 125; i++) site.step(5_000);
+  for (let i = 0; i < 150; i++) site.step(5_000);
   while (site.state.pending("readings").rows > 0) site.seal("readings", 20_000);
   const full = site.state.diskBytes();
   expect(full).toBeGreaterThan(24 * 1_048_576);
