@@ -2,12 +2,11 @@
 // Method: a real process stores numbered messages, derives rows, seals and delivers batches on a disk that forgets what
 // was not synced (faulty-machine.c); SIGKILL hits it at an instant that the seed and the machine's own jitter choose;
 // the next one opens what the disk kept, plays the publisher's redelivery of what was not acknowledged, and goes on.
-// Then every number must be in exactly one place. The control shows that this can tell a synced write from another.
+// Then every number must be in exactly one place. That an unsynced write is noticed is shown by the controls in crash.test.ts.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { seededRandom } from "@sluice/shared/runtime/random.ts";
 import { expect, test, type TestContext } from "vitest";
-import { openSqlite } from "../../edge/buffer/sqlite-file.ts";
 import {
   acknowledgedCount,
   everyNumber,
@@ -19,7 +18,7 @@ import {
 import { Machine } from "./machine.ts";
 
 const SEED = 20_270_110;
-const ROUNDS = 5;
+const ROUNDS = 3;
 
 /** A machine whose power can be cut; skips the test, and says so, where there is no C compiler. */
 function openMachine(context: TestContext) {
@@ -64,19 +63,6 @@ test("after a power cut at any moment every acknowledged message is there once",
     expect(lines.filter((line) => !line.startsWith("acknowledged "))).toEqual([]);
   }
   expect(acknowledged).toBeGreaterThan(ROUNDS * 150);
-});
-
-test("the same power cut loses rows that are synced only now and then, and none that are synced always", async (context) => {
-  const lost = async (task: "control-full" | "control-normal"): Promise<number> => {
-    const machine = openMachine(context);
-    const lines = await machine.runToPowerCut({ task, seed: 0, firstNumber: 0, killAfterLines: 300 });
-    const file = openSqlite(join(machine.dir, "control.db"));
-    const rows = Number(file.prepare("SELECT count(*) FROM control").pluck().get());
-    file.close();
-    return Math.max(0, acknowledgedCount(lines) - rows);
-  };
-  expect(await lost("control-full")).toBe(0);
-  expect(await lost("control-normal")).toBeGreaterThan(0);
 });
 
 test("on a full disk messages are refused, not acknowledged; with room again everything goes on", async (context) => {

@@ -17,7 +17,7 @@ export function tempFolder(): string {
 }
 
 export interface Run {
-  readonly task: "buffer" | "control-full" | "control-normal" | "full-disk";
+  readonly task: "buffer" | "full-disk";
   readonly dir: string;
   readonly lake: string;
   readonly seed: number;

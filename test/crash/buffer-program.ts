@@ -10,7 +10,6 @@ import { createLog } from "@sluice/shared/runtime/log.ts";
 import { type Random, seededRandom } from "@sluice/shared/runtime/random.ts";
 import { GroupWriter } from "../../edge/buffer/message-group.ts";
 import { SegmentLog } from "../../edge/buffer/segment-log.ts";
-import { makeFolder, openSqlite } from "../../edge/buffer/sqlite-file.ts";
 import { StateStore } from "../../edge/buffer/state-store.ts";
 
 const [task = "", dir = "", lake = "", seed = "0", firstNumber = "0"] = process.argv.slice(2);
@@ -107,19 +106,6 @@ function runUntilKilled(): void {
   }
 }
 
-/** Rows one by one into a table that is synced as `synchronous` says; what the harness must be able to tell apart. */
-function insertUntilKilled(synchronous: "FULL" | "NORMAL"): void {
-  makeFolder(dir);
-  const file = openSqlite(join(dir, "control.db"));
-  file.exec("CREATE TABLE IF NOT EXISTS control (n INTEGER PRIMARY KEY)");
-  file.pragma(`synchronous = ${synchronous}`);
-  const insert = file.prepare("INSERT INTO control VALUES (?)");
-  for (let n = 0; ; n++) {
-    insert.run(n);
-    say(`acknowledged ${n + 1}`);
-  }
-}
-
 /** Fills the disk between two appends, then makes room again. */
 function runOnFullDisk(): void {
   const flag = process.env["MACHINE_FULL"] ?? "";
@@ -156,5 +142,4 @@ function runOnFullDisk(): void {
 }
 
 if (task === "buffer") runUntilKilled();
-else if (task === "full-disk") runOnFullDisk();
-else insertUntilKilled(task === "control-full" ? "FULL" : "NORMAL");
+else runOnFullDisk();

@@ -3,6 +3,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { format, resolveConfig } from "prettier";
 import { killAll } from "./programs.ts";
 import { lineOf, page, textTable } from "./report.ts";
 import { planTrials, runSuite } from "./run-suite.ts";
@@ -55,7 +56,11 @@ killAll();
 const lines = results.map(lineOf);
 const command = `npm run crash -- --kills ${kills} --seed ${seed}${values.docs ? " --docs" : ""}`;
 console.log(values.json ? JSON.stringify({ kills, seed, lines, results }, undefined, 2) : textTable(lines));
-if (values.docs) writeFileSync(join(import.meta.dirname, "../../docs/crash.md"), page(results, command));
+if (values.docs) {
+  const path = join(import.meta.dirname, "../../docs/crash.md");
+  const style = (await resolveConfig(path)) ?? {};
+  writeFileSync(path, await format(page(results, command), { ...style, filepath: path }));
+}
 for (const { scenario, trials } of results)
   for (const trial of trials)
     if (trial.failures.length > 0)

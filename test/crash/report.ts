@@ -1,4 +1,4 @@
-import { cpus } from "node:os";
+import { cpus, loadavg } from "node:os";
 import { isoTime, systemClock } from "@sluice/shared/runtime/clock.ts";
 import Database from "better-sqlite3";
 import type { ScenarioResult } from "./run-suite.ts";
@@ -106,7 +106,7 @@ export function page(results: readonly ScenarioResult[], command: string): strin
   const kills = lines.reduce((sum, line) => sum + line.kills, 0);
   return `# What survives a crash
 
-Made by \`${command}\` on ${isoTime(systemClock.nowUs()).slice(0, 10)}, with Node ${process.version} and SQLite ${String(sqlite)}, on ${processor.length} cores (${processor[0]?.model.trim() ?? "unknown"}). ${kills.toLocaleString("en")} kills in all.
+Made by \`${command}\` on ${isoTime(systemClock.nowUs()).slice(0, 10)}, with Node ${process.version} and SQLite ${String(sqlite)}, on ${processor.length} cores (${processor[0]?.model.trim() ?? "unknown"}) with a load of ${(loadavg()[2] ?? 0).toFixed(1)}, other programs included. ${kills.toLocaleString("en")} kills in all.
 
 Real gateways run as a user runs them, each with three devices that remember every acknowledgement and send again, with
 DUP and the same packet id, what has none. At the end everything is drained into a lake, committed into its tables by
