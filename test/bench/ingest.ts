@@ -16,7 +16,8 @@ import {
   statusOf,
 } from "./servers.ts";
 
-const ROUNDS = 5;
+/** Each figure is the median of so many runs; fewer give a first look. */
+const ROUNDS = Number(process.env["BENCH_ROUNDS"] ?? 5);
 const SECONDS = 3;
 
 const VIEW = {
@@ -180,7 +181,7 @@ async function benchExistingBroker(say: (text: string) => void): Promise<readonl
   say("through mosquitto");
   const full = { connections: 4, window: 1_000 };
   try {
-    const [ours = NaN, naive = NaN] = await interleave(3, [
+    const [ours = NaN, naive = NaN] = await interleave(ROUNDS, [
       async () => {
         const before = (await statusOf(gateway)).buffer.nextOffset;
         const startedMs = performance.now();
