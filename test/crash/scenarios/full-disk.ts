@@ -113,7 +113,7 @@ export const FULL_DISK: readonly Scenario[] = [
   },
   {
     name: "disk turns read-only",
-    what: "Every write fails with EROFS, for a while or until the SIGKILL and over the next start.",
+    what: "Every write fails with EROFS, for a while or until the SIGKILL and over the next start; a gateway that ends by itself and says why is started again.",
     needs: ["cc"],
     share: 4,
     trialKillsMax: 15,
