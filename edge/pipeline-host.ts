@@ -288,7 +288,13 @@ export class PipelineHost {
 
 /** How long after a reading came every window over it is closed, as long as its device goes on sending. */
 const settleUs = (views: readonly FeatureView[]): number =>
-  Math.max(0, ...views.map(({ window }) => (2 * window.sizeMs + window.allowedLatenessMs) * 1_000));
+  Math.max(
+    0,
+    // How long a window by count lasts, nobody knows.
+    ...views.map(({ window }) =>
+      window.kind === "count" ? 0 : (2 * window.sizeMs + window.allowedLatenessMs) * 1_000,
+    ),
+  );
 
 /** Puts the views of the settings where whoever reads the lake finds the names behind a hash. */
 async function publishViews(store: ObjectStore, views: readonly FeatureView[]): Promise<void> {

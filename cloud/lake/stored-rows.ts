@@ -18,7 +18,8 @@ export async function readStoredVectors(
 ): Promise<readonly StoredVector[]> {
   const reader = await connection.runAndReadAll(
     `SELECT seq::DOUBLE, "view", view_hash, device, device_type, ${micros("window_start")}, ${micros("window_end")},
-       revision, since_offset::DOUBLE, through_offset::DOUBLE, ${micros("closed_at")}, reading_count, "values"
+       revision, since_offset::DOUBLE, through_offset::DOUBLE, ${micros("closed_at")}, reading_count, "values",
+       closed_by, violations, withheld
      FROM features WHERE ${condition(query)} ORDER BY seq`,
   );
   return reader.getRows().map((row) => ({
@@ -35,6 +36,9 @@ export async function readStoredVectors(
     closedAtUs: Number(row[10]),
     readingCount: Number(row[11]),
     values: itemsOf(row[12]).map((value) => (value === null ? undefined : Number(value))),
+    closedBy: row[13] === "idle" ? "idle" : "watermark",
+    violations: itemsOf(row[14]).map(String),
+    withheld: row[15] === true,
   }));
 }
 

@@ -131,8 +131,13 @@ function featureColumns(rows: readonly StoredVector[]): ColumnTable {
       view_hash: (row) => row.viewHash,
       device: (row) => row.device,
       device_type: (row) => row.deviceType,
+      closed_by: (row) => row.closedBy,
     },
-    others: { values: { kind: "numberLists", values: rows.map((row) => row.values) } },
+    others: {
+      values: { kind: "numberLists", values: rows.map((row) => row.values) },
+      violations: { kind: "stringLists", values: rows.map((row) => row.violations) },
+      withheld: { kind: "booleans", values: Uint8Array.from(rows, (row) => Number(row.withheld)) },
+    },
   });
 }
 

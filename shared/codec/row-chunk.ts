@@ -5,7 +5,7 @@ import type { Stream } from "../contract/stream.ts";
 import { PipelineError } from "../runtime/errors.ts";
 
 /** The first byte of a chunk: a buffer that was written by another version says so and is not misread. */
-const FORMAT = 3;
+const FORMAT = 4;
 
 /** Level 1: an eighth of the bytes that flash must bear, for less time than writing them takes. */
 const ZSTD = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };

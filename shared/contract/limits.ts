@@ -9,3 +9,6 @@ export const WINDOW_SIZE_MS_MAX = 31 * 24 * 3_600_000;
 
 /** Most panes that a window may be made of (size / hop): bounds the vectors that one reading can revise. */
 export const WINDOW_HOPS_MAX = 3_600;
+
+/** Most readings of one input that a window by count may have: 16 MiB of times and values. */
+export const WINDOW_READINGS_MAX = 1_048_576;

@@ -50,8 +50,12 @@ export const LANDING_COLUMNS: Readonly<Record<Stream, readonly Column[]>> = {
     column("since_offset", "long"),
     column("through_offset", "long"),
     column("closed_at", "timestamp"),
+    column("closed_by", "string"),
     column("reading_count", "integer"),
     column("values", "array<double>"),
+    column("violations", "array<string>"),
+    // Kept from models: the breaker of the view was open for the device.
+    column("withheld", "boolean"),
   ],
   predictions: [
     column("seq", "long"),

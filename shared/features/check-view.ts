@@ -1,4 +1,4 @@
-import type { Feature, FeatureView } from "../contract/feature-view.ts";
+import type { FeatureView, FunctionFeature } from "../contract/feature-view.ts";
 import type { FeatureFunction } from "./functions/function.ts";
 import { FUNCTIONS } from "./functions/registry.ts";
 
@@ -22,15 +22,18 @@ export class ViewError extends Error {
 
 /** What the function library finds wrong with a view that has passed the view's schema: all mistakes at once. */
 export function checkView(view: FeatureView): readonly ViewIssue[] {
+  const { kind } = view.window;
+  if (kind !== "tumbling" && kind !== "hopping")
+    return [{ path: ["window", "kind"], message: `windows of kind "${kind}" cannot be computed` }];
   return view.features.flatMap((feature, position) =>
-    checkFeature(view, feature).map(({ path, message }) => ({
-      path: ["features", position, ...path],
-      message,
-    })),
+    ("fn" in feature
+      ? checkFeature(view, feature)
+      : [{ path: ["expr"], message: "expressions cannot be computed" }]
+    ).map(({ path, message }) => ({ path: ["features", position, ...path], message })),
   );
 }
 
-function checkFeature(view: FeatureView, feature: Feature): ViewIssue[] {
+function checkFeature(view: FeatureView, feature: FunctionFeature): ViewIssue[] {
   const fn = FUNCTIONS.get(feature.fn);
   if (fn === undefined)
     return [
@@ -42,8 +45,8 @@ function checkFeature(view: FeatureView, feature: Feature): ViewIssue[] {
   return [...checkInputs(view, feature, fn), ...checkSettings(feature, fn)];
 }
 
-function checkInputs(view: FeatureView, feature: Feature, fn: FeatureFunction): ViewIssue[] {
-  const inputs = [feature.of].flat();
+function checkInputs(view: FeatureView, feature: FunctionFeature, fn: FeatureFunction): ViewIssue[] {
+  const inputs = [feature.of ?? []].flat();
   const wanted = fn.kind === "two inputs" ? 2 : 1;
   if (inputs.length !== wanted)
     return [
@@ -61,7 +64,7 @@ function checkInputs(view: FeatureView, feature: Feature, fn: FeatureFunction): 
     }));
 }
 
-function checkSettings(feature: Feature, fn: FeatureFunction): ViewIssue[] {
+function checkSettings(feature: FunctionFeature, fn: FeatureFunction): ViewIssue[] {
   const rules = fn.settings ?? {};
   const given = feature.with ?? {};
   const unknown = Object.keys(given)
@@ -72,8 +75,8 @@ function checkSettings(feature: Feature, fn: FeatureFunction): ViewIssue[] {
     }));
   const wrong = Object.entries(rules).flatMap(([name, rule]) => {
     const value = Object.hasOwn(given, name) ? given[name] : undefined;
-    if (value !== undefined && value >= rule.min && value <= rule.max) return [];
-    const found = value === undefined ? "is missing" : `is ${value}`;
+    if (typeof value === "number" && value >= rule.min && value <= rule.max) return [];
+    const found = value === undefined ? "is missing" : `is ${JSON.stringify(value)}`;
     return [
       { path: ["with", name], message: `${found}; ${fn.name} needs it from ${rule.min} to ${rule.max}` },
     ];

@@ -1,5 +1,6 @@
-import type { Feature, FeatureView } from "../contract/feature-view.ts";
+import type { FeatureView, FunctionFeature } from "../contract/feature-view.ts";
 import { checkView, ViewError } from "./check-view.ts";
+import type { FunctionSettings } from "./functions/function.ts";
 import { FUNCTIONS } from "./functions/registry.ts";
 import { Samples } from "./samples.ts";
 
@@ -37,6 +38,7 @@ export function compileView(view: FeatureView): CompiledView {
   const advances: Advance[] = [];
   let stateDoubles = 0;
   for (const feature of view.features) {
+    if (!("fn" in feature)) continue; // checkView has refused it.
     const compiled = compileFeature(view, feature, metrics, stateDoubles);
     evaluates.push(compiled.evaluate);
     if (compiled.advance !== undefined) advances.push(compiled.advance);
@@ -55,9 +57,10 @@ export function compileView(view: FeatureView): CompiledView {
 }
 
 function windowTimes({ window }: FeatureView): WindowTimes {
-  const hopMs = window.kind === "hopping" ? window.hopMs : window.sizeMs;
+  const sizeMs = window.kind === "count" ? 0 : window.sizeMs; // checkView has refused the others.
+  const hopMs = window.kind === "hopping" ? window.hopMs : sizeMs;
   return {
-    sizeUs: window.sizeMs * 1_000,
+    sizeUs: sizeMs * 1_000,
     hopUs: hopMs * 1_000,
     allowedLatenessUs: window.allowedLatenessMs * 1_000,
     correctionUs: window.correctionMs * 1_000,
@@ -74,17 +77,17 @@ const NONE = new Samples();
 
 function compileFeature(
   view: FeatureView,
-  feature: Feature,
+  feature: FunctionFeature,
   metrics: readonly string[],
   at: number,
 ): CompiledFeature {
   const fn = FUNCTIONS.get(feature.fn);
   if (fn === undefined)
     throw new ViewError(view.name, [{ path: ["features", "fn"], message: `"${feature.fn}" is no function` }]);
-  const [first = -1, second = -1] = [feature.of]
+  const [first = -1, second = -1] = [feature.of ?? []]
     .flat()
     .map((name) => metrics.indexOf(view.inputs[name]?.metric ?? ""));
-  const settings = feature.with ?? {};
+  const settings = numbersOf(feature);
   if (fn.kind === "one input")
     return { evaluate: (inputs) => fn.evaluate(inputs[first] ?? NONE, settings), doubles: 0 };
   if (fn.kind === "two inputs")
@@ -95,6 +98,11 @@ function compileFeature(
     advance: (inputs, state) => fn.advance(inputs[first] ?? NONE, own(state)),
     doubles: fn.doubles,
   };
+}
+
+function numbersOf(feature: FunctionFeature): FunctionSettings {
+  const given = Object.entries(feature.with ?? {});
+  return Object.fromEntries(given.filter((entry): entry is [string, number] => typeof entry[1] === "number"));
 }
 
 function finite(value: number | undefined): number | undefined {

@@ -168,8 +168,11 @@ export class WindowEngine {
       sinceOffset: this.sinceOffset,
       throughOffset: block.offset[row] ?? Number.NaN,
       closedAtUs: block.receivedAtUs[row] ?? Number.NaN,
+      closedBy: "watermark",
       readingCount: result.readingCount,
       values: result.values,
+      violations: [],
+      withheld: false,
     };
   }
 }

@@ -37,6 +37,9 @@ const vector: StoredVector = {
   sinceOffset: 0,
   throughOffset: 9,
   closedAtUs: 65_000_000,
+  closedBy: "watermark",
+  violations: [],
+  withheld: false,
   readingCount: 3,
   values: [1.5, undefined, -0],
 };

@@ -35,8 +35,9 @@ test.each([
 });
 
 test("an input that is only a member of every object is no input", () => {
-  const view = viewOf([{ fn: "mean", of: "constructor" }]);
-  expect(() => compileView(view)).toThrow('features.0.of: "constructor" is not one of the inputs a, b');
+  expect(() => viewOf([{ fn: "mean", of: "constructor" }])).toThrow(
+    /constructor.* is not one of the inputs a, b/,
+  );
 });
 
 test("all mistakes are reported at once", () => {

@@ -162,6 +162,9 @@ test("a vector says which message closed it and when that came", () => {
     sinceOffset: 3,
     throughOffset: 4,
     closedAtUs: 4_000_000,
+    closedBy: "watermark",
+    violations: [],
+    withheld: false,
     readingCount: 1,
     values: [1],
   });

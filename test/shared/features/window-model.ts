@@ -42,10 +42,16 @@ export function modelVectors(view: FeatureView, readings: readonly TestReading[]
   });
 }
 
+function alignedWindow({ window }: FeatureView) {
+  if (window.kind !== "hopping" && window.kind !== "tumbling")
+    throw new Error(`no model of windows of kind "${window.kind}"`);
+  return window;
+}
+
 type Made = Omit<ModelVector, "device">;
 
 function revise(view: FeatureView, state: ModelDevice, reading: TestReading): Made[] {
-  const { sizeMs, allowedLatenessMs, correctionMs } = view.window;
+  const { sizeMs, allowedLatenessMs, correctionMs } = alignedWindow(view);
   const hopMs = view.window.kind === "hopping" ? view.window.hopMs : sizeMs;
   const watermark = state.newestMs - allowedLatenessMs;
   if (reading.atMs >= watermark) state.earliestMs = Math.min(state.earliestMs, reading.atMs);
@@ -69,7 +75,7 @@ function revise(view: FeatureView, state: ModelDevice, reading: TestReading): Ma
 }
 
 function close(view: FeatureView, state: ModelDevice, reading: TestReading): Made[] {
-  const { sizeMs, allowedLatenessMs } = view.window;
+  const { sizeMs, allowedLatenessMs } = alignedWindow(view);
   const before = state.newestMs - allowedLatenessMs;
   state.newestMs = Math.max(state.newestMs, reading.atMs);
   const watermark = state.newestMs - allowedLatenessMs;
