@@ -43,9 +43,9 @@ const usage = (message: string, hint: string): PipelineError =>
 
 /** `sluice-gateway buffer`: what is in the buffer, whether it is whole, and saving what can be saved. */
 export function bufferCommand(host: BufferHost): Command {
-  const buffer = new Command("buffer").description(
-    "The buffer on disk: inspect, verify, repair, export; a key to encrypt it.",
-  );
+  const buffer = new Command("buffer")
+    .exitOverride()
+    .description("The buffer on disk: inspect, verify, repair, export; a key to encrypt it.");
   const command = (name: string, description: string, example: string): Command =>
     buffer
       .command(name)

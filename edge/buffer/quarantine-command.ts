@@ -44,9 +44,9 @@ settings of then, as new messages with the arrival time of the old ones.`;
 
 /** `sluice-gateway quarantine`: what was refused, why, and decoding it again. */
 export function quarantineCommand(host: QuarantineHost): Command {
-  const quarantine = new Command("quarantine").description(
-    "Messages of which something was refused: list, show, decode again.",
-  );
+  const quarantine = new Command("quarantine")
+    .exitOverride()
+    .description("Messages of which something was refused: list, show, decode again.");
   quarantine
     .command("ls")
     .description("List what was refused, by reason and topic.")

@@ -128,6 +128,19 @@ test.each(PROGRAMS)(
   30_000,
 );
 
+test.each([
+  ["quarantine", "show"],
+  ["quarantine", "ls"],
+  ["buffer", "inspect", "--nonsense"],
+  ["buffer", "nonsense"],
+  ["users", "add"],
+  ["import"],
+])("wrong usage of %s %s ends with exit code 2 as that of any command does", async (...args) => {
+  const { code, stdout, stderr } = await run("gateway", ...args);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+  expect(stderr).toMatch(/^error: (missing|unknown|required)/);
+});
+
 const COMMANDS: readonly (readonly [ProgramName, ...string[]])[] = [
   ["gateway", "run"],
   ["gateway", "status"],

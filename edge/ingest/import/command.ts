@@ -51,6 +51,7 @@ counts once. The gateway may run or not: if not, the rows wait until it is start
 /** `sluice-gateway import`: rows of a CSV, Parquet or Arrow file, by the same way as messages. */
 export function importCommand(host: ImportHost): Command {
   return new Command("import")
+    .exitOverride()
     .description("Bring in the rows of a CSV, Parquet or Arrow file.")
     .argument("<file>")
     .requiredOption("--config <file>", "settings file of the gateway")
