@@ -1,3 +1,4 @@
+import type { IncomingMessage } from "@sluice/shared/contract/message.ts";
 import { present } from "@sluice/shared/runtime/assert.ts";
 import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { type Random, seededRandom } from "@sluice/shared/runtime/random.ts";
@@ -93,7 +94,10 @@ class BrokerClient implements Source {
   publish(
     topic: string,
     payload: string | Uint8Array,
-    options: { readonly qos: 0 | 1; readonly retain: boolean },
+    {
+      correlation,
+      ...options
+    }: { readonly qos: 0 | 1; readonly retain: boolean; readonly correlation?: Uint8Array | undefined },
   ): Promise<void> {
     const client = this.#client;
     if (client === undefined || this.#stopping)
@@ -112,7 +116,11 @@ class BrokerClient implements Source {
     }
     return new Promise((resolve, reject) => {
       this.#announcements.add(reject);
-      client.publish(topic, Buffer.from(payload), options, (error) => {
+      const properties =
+        correlation === undefined || this.#settings.protocolVersion !== 5
+          ? {}
+          : { properties: { correlationData: Buffer.from(correlation) } };
+      client.publish(topic, Buffer.from(payload), { ...options, ...properties }, (error) => {
         this.#announcements.delete(reject);
         if (error === undefined || error === null) resolve();
         else reject(new PipelineError("mqtt.unavailable", `cannot publish to ${topic}`, { cause: error }));
@@ -159,6 +167,7 @@ class BrokerClient implements Source {
     client.subscribe(subscriptions(this.#settings), (error, granted, answer) => {
       if (error === null || error === undefined) {
         this.#subscribed = true;
+        this.#subscribeToRequests(client);
         for (const { topic, qos } of granted ?? []) if (qos === 0) this.#sayUnsafe(topic);
         this.#ready();
       } else if (client.connected) {
@@ -168,6 +177,19 @@ class BrokerClient implements Source {
         this.#options.log.error({ broker: this.address }, this.#problem);
       }
       firstOutcome();
+    });
+  }
+
+  /** Readings come without it: a broker that refuses this only leaves questions unheard. */
+  #subscribeToRequests(client: MqttClient): void {
+    const { requestTopic, log } = this.#options;
+    if (requestTopic === undefined) return;
+    client.subscribe(requestTopic, { qos: 1 }, (error) => {
+      if (error !== null && error !== undefined && client.connected && this.#said.isFirst("requests"))
+        log.warn(
+          { broker: this.address, topic: requestTopic },
+          "the broker refuses the subscription on which clients ask for feature vectors; all else goes on",
+        );
     });
   }
 
@@ -228,9 +250,20 @@ class BrokerClient implements Source {
     }
     const payload = typeof packet.payload === "string" ? Buffer.from(packet.payload) : packet.payload;
     const receivedAtUs = this.#options.clock.nowUs();
+    const response = responseOf(packet);
     this.#underWay++;
     this.#intake.put(
-      { client: this.#settings.clientId, packetId, qos, dup, retain, topic, payload, receivedAtUs },
+      {
+        client: this.#settings.clientId,
+        packetId,
+        qos,
+        dup,
+        retain,
+        topic,
+        payload,
+        receivedAtUs,
+        ...response,
+      },
       (error) => {
         this.#underWay--;
         if (error === undefined) this.#failures = 0;
@@ -289,6 +322,12 @@ class BrokerClient implements Source {
         "the broker grants only QoS 0: what comes while the gateway is away is not kept",
       );
   }
+}
+
+/** Where a request's sender wants its answer (MQTT 5 §3.3.2.3.5). */
+function responseOf({ properties }: IPublishPacket): Pick<IncomingMessage, "response"> {
+  const topic = properties?.responseTopic;
+  return topic === undefined ? {} : { response: { topic, correlation: properties?.correlationData } };
 }
 
 async function goodbye(client: MqttClient, hasUnsent: boolean, clock: SourceOptions["clock"]): Promise<void> {

@@ -47,7 +47,7 @@ export interface Source extends Part {
   publish(
     topic: string,
     payload: string | Uint8Array,
-    options: { readonly qos: 0 | 1; readonly retain: boolean },
+    options: { readonly qos: 0 | 1; readonly retain: boolean; readonly correlation?: Uint8Array | undefined },
   ): Promise<void>;
   stats(): IngestStats;
 }
@@ -59,4 +59,6 @@ export interface SourceOptions {
   readonly log: Log;
   /** Spreads reconnects; seeded from the clock when left out. */
   readonly random?: Random;
+  /** Where requests to the gateway come, besides the topics of the settings. */
+  readonly requestTopic?: string;
 }

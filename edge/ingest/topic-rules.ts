@@ -1,7 +1,7 @@
-import { LABEL_TOPIC, SLUICE_TOPIC } from "@sluice/shared/contract/topic.ts";
+import { isFeaturesRequest, LABEL_TOPIC, SLUICE_TOPIC } from "@sluice/shared/contract/topic.ts";
 
-/** Whether a device must not publish to a topic: those of the gateway itself, and those of the broker ($SYS). */
+/** Whether a device must not publish to a topic: those on which gateways speak, and those of the broker ($SYS). */
 export function isReserved(topic: string): boolean {
-  if (topic === LABEL_TOPIC) return false;
+  if (topic === LABEL_TOPIC || isFeaturesRequest(topic)) return false;
   return topic.startsWith("$") || topic === SLUICE_TOPIC || topic.startsWith(`${SLUICE_TOPIC}/`);
 }

@@ -10,6 +10,8 @@ export interface IncomingMessage {
   readonly payload: Uint8Array;
   /** The wall clock at arrival: whole microseconds since the epoch, UTC. */
   readonly receivedAtUs: number;
+  /** Where an answer goes, and what comes back with it, where its sender said so (MQTT 5 §4.10). */
+  readonly response?: { readonly topic: string; readonly correlation: Uint8Array | undefined };
 }
 
 /** A message that the gateway publishes. */
@@ -18,6 +20,8 @@ export interface OutgoingMessage {
   readonly payload: string | Uint8Array;
   readonly qos: 0 | 1;
   readonly retain: boolean;
+  /** Of the request that this answers; MQTT 5 only. */
+  readonly correlation?: Uint8Array | undefined;
 }
 
 /** When messages were stored: both clocks of the gateway at one moment, so that a step of its wall clock can be told. */

@@ -1,5 +1,4 @@
 import { checkView, ViewError } from "@sluice/shared/features/check-view.ts";
-import { compileView } from "@sluice/shared/features/compile-view.ts";
 import { WindowEngine } from "@sluice/shared/features/engine.ts";
 import { expect, test } from "vitest";
 import { viewOf } from "./readings.ts";
