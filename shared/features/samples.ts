@@ -26,6 +26,7 @@ export class Samples {
   #scaledMean = 0;
   #squares: number | undefined;
   #sorted: Float64Array | undefined;
+  #generation = 0;
 
   /** All of the given values, without times. */
   static of(values: Float64Array): Samples {
@@ -43,6 +44,12 @@ export class Samples {
     this.#scanned = false;
     this.#squares = undefined;
     this.#sorted = undefined;
+    this.#generation += 1;
+  }
+
+  /** Another number after each reset: what others keep of these readings is valid while it stays. */
+  get generation(): number {
+    return this.#generation;
   }
 
   get count(): number {
