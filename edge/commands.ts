@@ -118,6 +118,7 @@ program.addCommand(
 program.addCommand(
   quarantineCommand({
     print,
+    tell: host.complain,
     fail: () => host.exit(FAILED),
     open: (config) => {
       const { buffer } = readSettings(config);

@@ -36,7 +36,7 @@ export class PipelineBuffer {
       floorOffset: this.state.floorOffset,
       bootId,
       bodies,
-      otherBytes: () => this.state.diskBytes() + this.quarantine.bytes,
+      otherBytes: () => this.state.diskBytes() + this.quarantine.diskBytes(),
       damaged: (damage) => tell(damage),
       clock,
       log,

@@ -15,6 +15,7 @@ import { probeStore } from "@sluice/shared/store/probe.ts";
 import type { SegmentLog } from "./buffer/segment-log.ts";
 import type { StateStore } from "./buffer/state-store.ts";
 import { DiskBudget } from "./buffer/disk-budget.ts";
+import { quarantineLimit } from "./buffer/quarantine-store.ts";
 import { type GatewaySettings, SOFTWARE_VERSION } from "./config.ts";
 import { Decoder } from "./decode/decoder.ts";
 import { InferenceStage, type Slot } from "./inference/inference-stage.ts";
@@ -76,7 +77,7 @@ export class PipelineHost {
     this.#state = this.#buffer.state;
     this.#log = this.#buffer.messages;
     const { epoch } = this.#state;
-    const bytesMax = buffer.quarantineBytesMax;
+    const bytesMax = quarantineLimit(buffer);
     this.#inference = new InferenceStage({ settings: settings.inference, gateway });
     this.#pipeline = new Pipeline({
       log: this.#log,
@@ -105,7 +106,7 @@ export class PipelineHost {
       messages: this.#log,
       state: this.#state,
       policy: buffer,
-      otherBytes: () => this.#buffer.quarantine.bytes,
+      otherBytes: () => this.#buffer.quarantine.diskBytes(),
       neededFromOffset: () => this.#pipeline.neededFromOffset,
       checkpoint: () => this.#pipeline.checkpoint(),
       settleUs: () => settleUs(this.#pipeline.features.views().map(({ view }) => view)),

@@ -3,8 +3,7 @@ import { isoTime } from "@sluice/shared/runtime/clock.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { newUuid } from "@sluice/shared/runtime/random.ts";
 import { Command } from "commander";
-import type { QuarantineStore } from "./quarantine-store.ts";
-import { type QuarantinedMessage } from "./quarantine-store.ts";
+import type { DamagedMessage, QuarantinedMessage, QuarantineStore } from "./quarantine-store.ts";
 
 /** Where messages are put that are to be decoded again. */
 interface Spool {
@@ -14,6 +13,8 @@ interface Spool {
 /** What the commands need of the program that they are part of. */
 export interface QuarantineHost {
   print(text: string): void;
+  /** Tells a person what is wrong. */
+  tell(text: string): void;
   /** Ends the program with "the answer is no". */
   fail(): void;
   /** Reads the settings file and opens what it names. */
@@ -31,6 +32,9 @@ interface Choice {
 
 /** Most lines of a list for a person. */
 const GROUPS_SHOWN_MAX = 50;
+
+/** Most damaged messages that are named. */
+const DAMAGED_NAMED_MAX = 8;
 
 /** Most bytes of a payload that are shown. */
 const PAYLOAD_SHOWN_BYTES_MAX = 4_096;
@@ -96,7 +100,8 @@ interface Group {
 function list({ config, json }: Choice, host: QuarantineHost): void {
   const { store } = host.open(config);
   const groups = new Map<string, Group>();
-  for (const message of store.messages())
+  const damaged: DamagedMessage[] = [];
+  for (const message of store.messages((one) => damaged.push(one)))
     for (const [reason, causes] of Map.groupBy(message.causes, (cause) => cause.reason))
       addTo(groups, { reason, detail: causes[0]?.detail ?? "", message });
   store.close();
@@ -104,6 +109,18 @@ function list({ config, json }: Choice, host: QuarantineHost): void {
   if (json === true) host.print(JSON.stringify(sorted.map(shown), undefined, 2));
   else if (sorted.length === 0) host.print("nothing is in quarantine");
   else host.print(table(sorted));
+  complain(damaged, host);
+}
+
+/** What cannot be read is neither listed nor released, and said. */
+function complain(damaged: readonly DamagedMessage[], host: QuarantineHost): void {
+  if (damaged.length === 0) return;
+  const named = damaged.slice(0, DAMAGED_NAMED_MAX).map(({ offset }) => offset);
+  const more = damaged.length - named.length;
+  host.tell(
+    `${damaged.length} of them cannot be read, their bytes on disk are damaged: offsets ${named.join(", ")}${more > 0 ? ` and ${more} more` : ""}`,
+  );
+  host.fail();
 }
 
 function addTo(
@@ -141,10 +158,10 @@ function table(groups: readonly Group[]): string {
     .map(({ messages, reason, topic, lastAtUs, offset, detail }) => [
       messages.toLocaleString("en"),
       reason,
-      topic,
+      printable(topic),
       isoTime(lastAtUs),
       String(offset),
-      detail,
+      printable(detail),
     ]);
   const all = [["messages", "reason", "topic", "newest", "offset", "what was wrong there"], ...rows];
   const widths = all[0]?.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0))) ?? [];
@@ -159,13 +176,21 @@ function table(groups: readonly Group[]): string {
 }
 
 function show({ config, json, offset }: Choice, host: QuarantineHost): void {
-  const { store } = host.open(config);
   const wanted = wholeNumber(offset);
-  const found = [...store.messages()].filter((message) => message.offset === wanted);
+  const { store } = host.open(config);
+  const damaged: DamagedMessage[] = [];
+  const found: QuarantinedMessage[] = [];
+  for (const message of store.messages((one) => damaged.push(one)))
+    if (message.offset === wanted) found.push(message);
   store.close();
+  const unreadable = damaged.filter((message) => message.offset === wanted);
   if (json === true) host.print(JSON.stringify(found.map(asJson), undefined, 2));
-  else if (found.length === 0) host.print(`no message with offset ${offset} is in quarantine`);
+  else if (found.length === 0)
+    host.print(
+      `no message with offset ${offset} ${unreadable.length > 0 ? "can be read" : "is in quarantine"}`,
+    );
   else host.print(found.map(asText).join("\n\n"));
+  complain(unreadable, host);
   if (found.length === 0) host.fail();
 }
 
@@ -185,13 +210,22 @@ function asText(message: QuarantinedMessage): string {
       : "";
   return [
     `offset    ${offset} of epoch ${epoch}`,
-    `received  ${isoTime(receivedAtUs)} from ${client}${first}`,
-    `topic     ${cameBy(message)}`,
-    ...causes.map(({ reason, detail }, i) => `${i === 0 ? "refused " : "        "}  ${reason}: ${detail}`),
+    `received  ${isoTime(receivedAtUs)} from ${printable(client)}${first}`,
+    `topic     ${printable(cameBy(message))}`,
+    ...causes.map(
+      ({ reason, detail }, i) => `${i === 0 ? "refused " : "        "}  ${reason}: ${printable(detail)}`,
+    ),
     `payload   ${payload.length.toLocaleString("en")} bytes`,
     payloadText(payload),
   ].join("\n");
 }
+
+/** Names come from whoever sent them: what would steer a terminal is shown as JSON writes it. */
+const printable = (text: string): string =>
+  // oxlint-disable-next-line no-control-regex -- what a terminal must not be sent
+  text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  });
 
 function payloadText(payload: Uint8Array): string {
   const bytes = Buffer.from(payload.subarray(0, PAYLOAD_SHOWN_BYTES_MAX));
@@ -212,38 +246,47 @@ async function release(choice: Choice, host: QuarantineHost): Promise<void> {
     });
   const wanted = offset === undefined ? undefined : wholeNumber(offset);
   const { store, spool } = host.open(config);
+  const damaged: DamagedMessage[] = [];
   try {
-    const kept = [...store.messages()];
-    const chosen = kept.filter(
-      (message) =>
+    const chosen: Pick<QuarantinedMessage, "epoch" | "offset">[] = [];
+    // Payloads may be large: which are wanted is remembered, and each is read again when its turn comes.
+    for (const message of store.messages((one) => damaged.push(one)))
+      if (
         message.release === undefined &&
         (wanted === undefined || message.offset === wanted) &&
         (topic === undefined || message.topic === topic || cameBy(message) === topic) &&
-        (reason === undefined || message.causes.some((cause) => cause.reason === reason)),
-    );
+        (reason === undefined || message.causes.some((cause) => cause.reason === reason))
+      )
+        chosen.push({ epoch: message.epoch, offset: message.offset });
     const own = newUuid();
     store.release(chosen, own);
-    const begun = Map.groupBy(
-      kept.filter((message) => message.release !== undefined),
-      (message) => message.release ?? "",
-    );
-    for (const [job, messages] of [...begun, [own, chosen] as const]) {
-      for (const [number, message] of messages.entries())
-        await spool.write({ job, number }, spooled(message));
-      store.forget(job);
+    let [messages, before] = [0, 0];
+    for (const job of store.releases()) {
+      const count = await handOver(job, store, spool);
+      messages += count;
+      if (job !== own) before += count;
     }
-    const messages = kept.filter((message) => message.release !== undefined).length + chosen.length;
-    host.print(
-      json === true
-        ? JSON.stringify({ messages })
-        : messages === 0
-          ? "nothing to release"
-          : `${messages === 1 ? "1 message is" : `${messages.toLocaleString("en")} messages are`} decoded again${messages > chosen.length ? ", some of an earlier release that was interrupted" : ""}`,
-    );
+    host.print(json === true ? JSON.stringify({ messages }) : releasedText(messages, before));
+    complain(damaged, host);
     if (messages === 0) host.fail();
   } finally {
     store.close();
   }
+}
+
+/** Puts a release's messages where the gateway takes them up, in their order, and forgets them; how many there were. */
+async function handOver(job: string, store: QuarantineStore, spool: Spool): Promise<number> {
+  let number = 0;
+  for (const message of store.messages(() => undefined))
+    if (message.release === job) await spool.write({ job, number: number++ }, spooled(message));
+  store.forget(job);
+  return number;
+}
+
+function releasedText(messages: number, before: number): string {
+  if (messages === 0) return "nothing to release";
+  const what = messages === 1 ? "1 message is" : `${messages.toLocaleString("en")} messages are`;
+  return `${what} decoded again${before > 0 ? ", some of an earlier release that was interrupted" : ""}`;
 }
 
 /** What came by the spool goes there again as it is. */

@@ -1,10 +1,13 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { QuarantineRow } from "@sluice/shared/contract/quarantine.ts";
 import { isSpoolTopic } from "@sluice/shared/contract/spool.ts";
 import type { RawMessage } from "@sluice/shared/contract/message.ts";
+import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { Log } from "@sluice/shared/runtime/log.ts";
 import type { Bodies } from "./body.ts";
 import { openChecked, openOrReplace } from "./checked-file.ts";
+import { diskBytesOf, letShrink, shrink, spaceOf } from "./file-space.ts";
 import { openSqlite, type SqliteFile, sqliteError } from "./sqlite-file.ts";
 
 /** Why a message, or a value in it, was refused. */
@@ -60,9 +63,23 @@ export const QUARANTINE_SCHEMA = `
 
 const LENGTH_BYTES = 4;
 
+/** Share of the disk budget beyond which nothing is kept: whoever sends only rubbish must not use it up. */
+const BUDGET_SHARE_MAX = 1 / 8;
+
+/** What the quarantine may hold. Pure. */
+export const quarantineLimit = (settings: {
+  readonly quarantineBytesMax: number;
+  readonly diskBytesMax: number;
+}): number => Math.min(settings.quarantineBytesMax, settings.diskBytesMax * BUDGET_SHARE_MAX);
+
+/** Which message it is that cannot be read. */
+export type DamagedMessage = Pick<QuarantinedMessage, "epoch" | "offset">;
+
 /**
  * The messages of which something was refused, whole, so that they can be decoded again when a route or a contract was
  * mended. The lake has the reasons and the beginning of each payload for good; here the oldest make room for new ones.
+ *
+ * Commands write to the file while the gateway does, so what it holds is counted anew before anything is given up.
  */
 export class QuarantineStore {
   readonly #file: SqliteFile;
@@ -72,8 +89,14 @@ export class QuarantineStore {
   private constructor(file: SqliteFile, bodies: Bodies) {
     this.#file = file;
     this.#bodies = bodies;
-    file.exec(QUARANTINE_SCHEMA);
-    this.#bytes = Number(file.prepare("SELECT coalesce(sum(length(body)), 0) FROM message").pluck().get());
+    try {
+      letShrink(file);
+      file.exec(QUARANTINE_SCHEMA);
+      this.#bytes = this.#countBytes();
+    } catch (cause) {
+      file.close();
+      throw sqliteError(cause, `cannot use ${file.name}`);
+    }
   }
 
   /** For the gateway. Throws PipelineError "buffer.unwritable", "buffer.disk_full"; a damaged file is set aside. */
@@ -81,13 +104,31 @@ export class QuarantineStore {
     return openOrReplace(log, join(dir, FILE), (path) => new QuarantineStore(openChecked(path), bodies));
   }
 
-  /** For a command, while the gateway runs or not. */
+  /**
+   * For a command, while the gateway runs or not.
+   *
+   * Throws PipelineError "config.buffer_dir" where no gateway has made one, "buffer.damaged", "buffer.unwritable".
+   */
   static attach(dir: string, bodies: Bodies): QuarantineStore {
-    return new QuarantineStore(openSqlite(join(dir, FILE)), bodies);
+    const path = join(dir, FILE);
+    if (!existsSync(path))
+      throw new PipelineError("config.buffer_dir", `${dir} holds no ${FILE}`, {
+        hint: "Name the settings of a gateway that has run; its first start makes the file.",
+      });
+    try {
+      return new QuarantineStore(openSqlite(path), bodies);
+    } catch (cause) {
+      if (!(cause instanceof PipelineError) || cause.code !== "buffer.damaged") throw cause;
+      throw new PipelineError(cause.code, `${path} is damaged`, {
+        cause,
+        hint: "Stop the gateway and run sluice-gateway buffer repair --replace: it saves every message that is whole.",
+      });
+    }
   }
 
-  get bytes(): number {
-    return this.#bytes;
+  /** What the file takes on disk. */
+  diskBytes(): number {
+    return diskBytesOf(this.#file.name);
   }
 
   /**
@@ -125,7 +166,13 @@ export class QuarantineStore {
     return given;
   }
 
+  #countBytes(): number {
+    return Number(this.#file.prepare("SELECT coalesce(sum(length(body)), 0) FROM message").pluck().get());
+  }
+
   #makeRoom(bytesMax: number): number {
+    if (this.#bytes <= bytesMax) return 0;
+    this.#bytes = this.#countBytes();
     let given = 0;
     const oldest = this.#file.prepare(
       "SELECT id, length(body) AS bytes FROM message WHERE release IS NULL ORDER BY id LIMIT 1",
@@ -141,22 +188,29 @@ export class QuarantineStore {
     return given;
   }
 
-  /** All that is kept, oldest first; one at a time, because payloads may be large. */
-  *messages(): Generator<QuarantinedMessage> {
+  /** All that is kept, oldest first; one at a time, because payloads may be large. Damaged ones are only named. */
+  *messages(damaged: (message: DamagedMessage) => void): Generator<QuarantinedMessage> {
     const next = this.#file.prepare("SELECT * FROM message WHERE id > ? ORDER BY id LIMIT 1");
     for (let id = 0; ;) {
       const row = next.get(id) as (Row & { readonly id: number }) | undefined;
       if (row === undefined) return;
       id = row.id;
-      yield this.#read(row);
+      const message = this.#readWhole(row);
+      if (message === undefined) damaged({ epoch: row.epoch, offset: row.offset });
+      else yield message;
     }
   }
 
-  /** Marks messages as part of a release, in one transaction, before the first of them is handed over. */
+  /**
+   * Marks messages as part of a release, in one transaction, before the first of them is handed over; not those that
+   * another release has taken meanwhile.
+   */
   release(messages: readonly Pick<QuarantinedMessage, "epoch" | "offset">[], release: string): void {
     try {
       this.#file.transaction(() => {
-        const mark = this.#file.prepare("UPDATE message SET release = ? WHERE epoch = ? AND offset = ?");
+        const mark = this.#file.prepare(
+          "UPDATE message SET release = ? WHERE epoch = ? AND offset = ? AND release IS NULL",
+        );
         for (const { epoch, offset } of messages) mark.run(release, epoch, offset);
       })();
     } catch (cause) {
@@ -164,10 +218,19 @@ export class QuarantineStore {
     }
   }
 
-  /** Forgets the messages of a release, when all of them are handed over. */
+  /** Releases that were begun and not ended, the oldest first. */
+  releases(): readonly string[] {
+    const all = this.#file.prepare(
+      "SELECT release FROM message WHERE release IS NOT NULL GROUP BY release ORDER BY min(id)",
+    );
+    return all.pluck().all() as string[];
+  }
+
+  /** Forgets the messages of a release, when all of them are handed over, and gives their room back to the disk. */
   forget(release: string): void {
     try {
       this.#file.prepare("DELETE FROM message WHERE release = ?").run(release);
+      shrink(this.#file, spaceOf(this.#file).freeBytes);
     } catch (cause) {
       throw sqliteError(cause, `cannot write to ${FILE}`);
     }
@@ -175,6 +238,15 @@ export class QuarantineStore {
 
   close(): void {
     this.#file.close();
+  }
+
+  #readWhole(row: Row): QuarantinedMessage | undefined {
+    try {
+      return this.#read(row);
+    } catch (error) {
+      if (error instanceof PipelineError && error.code === "buffer.damaged") return undefined;
+      throw error;
+    }
   }
 
   #read(row: Row): QuarantinedMessage {

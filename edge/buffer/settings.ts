@@ -75,14 +75,14 @@ export const bufferSettingsSchema = z.strictObject({
     .describe(
       "How far readings are thinned out before whole batches go: one of so many of each series is left, a power of two.",
     ),
-  /** Most bytes of refused messages that are kept whole, to be decoded again; the oldest make room. */
+  /** Most bytes of refused messages that are kept whole, to be decoded again, in an eighth of the disk budget at most; the oldest make room. */
   quarantineBytesMax: z
     .int()
     .min(65_536)
     .max(4_294_967_296)
     .default(67_108_864)
     .describe(
-      "Most bytes of refused messages that are kept whole, to be decoded again; the oldest make room.",
+      "Most bytes of refused messages that are kept whole, to be decoded again, in an eighth of the disk budget at most; the oldest make room.",
     ),
   /** How many messages back a redelivery is recognised; each costs about 100 bytes of memory, and that many messages stay on disk after delivery, in an eighth of the disk budget at most, so that a restart knows them. */
   redeliveryEntriesMax: z
