@@ -1,8 +1,9 @@
-import type { DuckDBConnection, DuckDBResult } from "@duckdb/node-api";
+import type { DuckDBConnection, DuckDBDataChunk } from "@duckdb/node-api";
 import type { Label } from "@sluice/shared/contract/label.ts";
 import type { ReadingBlock, Series } from "@sluice/shared/contract/reading.ts";
 import { CLOCKS } from "@sluice/shared/contract/reading.ts";
 import { assert } from "@sluice/shared/runtime/assert.ts";
+import { chunksOf, copyNumbers, copyTexts, numbersOf } from "./chunks.ts";
 import { quoteText } from "./views.ts";
 
 /**
@@ -83,10 +84,10 @@ export async function readVectors(connection: DuckDBConnection, query: VectorQue
   const columns = [seq, revision, readingCount, windowStartUs, windowEndUs, closedAtUs];
   const names = new Map<string, string>();
   for await (const { at, rows, chunk } of chunksOf(result)) {
-    texts.forEach((target, c) => fillTexts(chunk, c, { target, at, names }));
-    columns.forEach((target, c) => fillNumbers(chunk, 3 + c, { target, at, step: 1 }));
+    texts.forEach((target, c) => copyTexts(chunk, c, { target, at, names }));
+    columns.forEach((target, c) => copyNumbers(chunk, 3 + c, { target, at }));
     for (let i = 0; i < width; i++)
-      fillNumbers(chunk, 9 + i, { target: table.values, at: at * width + i, step: width });
+      copyNumbers(chunk, 9 + i, { target: table.values, at: at * width + i, step: width });
     assert(at + rows <= count, "a query sees one version of a table");
   }
   return { ...table, seq, revision, readingCount, windowStartUs, windowEndUs, closedAtUs };
@@ -135,8 +136,8 @@ export async function* readReadings(
   }));
   const clocks = CLOCKS.map((clock, i) => `WHEN ${quoteText(clock)} THEN ${i}`).join(" ");
   const result = await connection.stream(
-    `SELECT series.id::DOUBLE, r."offset"::DOUBLE, r."index"::DOUBLE, ${micros("measured_at")}, ${micros("received_at")},
-       r."value", (CASE r.clock ${clocks} END)::DOUBLE, coalesce(r.withheld, false)::INTEGER::DOUBLE
+    `SELECT series.id::INTEGER, r."offset"::DOUBLE, r."index"::INTEGER, ${micros("measured_at")}, ${micros("received_at")},
+       r."value", (CASE r.clock ${clocks} END)::UTINYINT, coalesce(r.withheld, false)::UTINYINT
      FROM readings AS r JOIN series ON r.device = series.device AND r.device_type = series.device_type
        AND r.metric = series.metric AND r.unit IS NOT DISTINCT FROM series.unit
      WHERE ${where} ORDER BY r."offset", r."index"`,
@@ -177,11 +178,11 @@ class BlockBuilder {
     return this.#count + rows <= BLOCK_READINGS_MAX;
   }
 
-  append(chunk: Chunk, rows: number): void {
+  append(chunk: DuckDBDataChunk, rows: number): void {
     const at = this.#count;
     const targets = [this.#seriesIndex, this.#offset, this.#index, this.#measuredAtUs, this.#receivedAtUs];
     [...targets, this.#value, this.#clock, this.#withheld].forEach((target, c) =>
-      fillNumbers(chunk, c, { target, at, step: 1 }),
+      copyNumbers(chunk, c, { target, at }),
     );
     this.#count += rows;
   }
@@ -201,57 +202,4 @@ class BlockBuilder {
       withheld: this.#withheld.subarray(0, count),
     };
   }
-}
-
-type Chunk = NonNullable<Awaited<ReturnType<DuckDBResult["fetchChunk"]>>>;
-
-async function* chunksOf(
-  result: DuckDBResult,
-): AsyncGenerator<{ readonly at: number; readonly rows: number; readonly chunk: Chunk }> {
-  let at = 0;
-  for (;;) {
-    const chunk = await result.fetchChunk();
-    const rows = chunk?.rowCount ?? 0;
-    if (chunk === null || rows === 0) return;
-    yield { at, rows, chunk };
-    at += rows;
-  }
-}
-
-function fillNumbers(
-  chunk: Chunk,
-  column: number,
-  to: {
-    readonly target: Float64Array | Uint32Array | Uint8Array;
-    readonly at: number;
-    readonly step: number;
-  },
-): void {
-  const vector = chunk.getColumnVector(column);
-  const rows = chunk.rowCount;
-  for (let row = 0, place = to.at; row < rows; row++, place += to.step) {
-    const value = vector.getItem(row);
-    assert(typeof value === "number", "the query makes doubles");
-    to.target[place] = value;
-  }
-}
-
-/** Equal names become one string, so that a million rows keep a few. */
-function fillTexts(
-  chunk: Chunk,
-  column: number,
-  to: { readonly target: string[]; readonly at: number; readonly names: Map<string, string> },
-): void {
-  const vector = chunk.getColumnVector(column);
-  for (let row = 0; row < chunk.rowCount; row++) {
-    const text = String(vector.getItem(row));
-    const known = to.names.get(text);
-    if (known === undefined) to.names.set(text, text);
-    to.target[to.at + row] = known ?? text;
-  }
-}
-
-async function numbersOf(connection: DuckDBConnection, query: string): Promise<readonly number[]> {
-  const reader = await connection.runAndReadAll(query);
-  return (reader.getRows()[0] ?? []).map(Number);
 }
