@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { OutgoingMessage } from "@sluice/shared/contract/message.ts";
-import { alertTopic, predictionTopic } from "@sluice/shared/contract/topic.ts";
+import type { OnlineAnswer, OnlineQuery } from "@sluice/shared/contract/online.ts";
+import { alertTopic, featuresRequestTopic, predictionTopic } from "@sluice/shared/contract/topic.ts";
 import type { Clock } from "@sluice/shared/runtime/clock.ts";
 import { describeError } from "@sluice/shared/runtime/errors.ts";
 import { Lifecycle, type Part } from "@sluice/shared/runtime/lifecycle.ts";
@@ -10,9 +11,11 @@ import { readBodies } from "./buffer/body.ts";
 import { GroupCommit } from "./buffer/group-commit.ts";
 import { lockBuffer } from "./buffer/lock.ts";
 import { type GatewaySettings, host, SOFTWARE_VERSION } from "./config.ts";
+import { OnlineClerk } from "./features/online-clerk.ts";
 import { createBrokerClient } from "./ingest/broker-client.ts";
 import { createEmbeddedBroker } from "./ingest/embedded-broker.ts";
-import type { Source } from "./ingest/source.ts";
+import { RequestDesk } from "./ingest/request-desk.ts";
+import type { Sink, Source } from "./ingest/source.ts";
 import { SPOOL_DIR, SpoolFolder } from "./ingest/spool-folder.ts";
 import { SpoolSource } from "./ingest/spool-source.ts";
 import { PipelineThread } from "./pipeline-thread.ts";
@@ -41,6 +44,7 @@ export class Gateway {
   readonly #pipeline: PipelineThread;
   readonly #commit: GroupCommit;
   readonly #sources: readonly Source[];
+  readonly #clerk: OnlineClerk;
   readonly #status: StatusServer;
   readonly #lifecycle: Lifecycle;
   readonly #startedAtUs: number;
@@ -53,30 +57,55 @@ export class Gateway {
     const { settings, clock, log } = options;
     this.#options = options;
     this.#startedAtUs = clock.monotonicUs();
-    this.#pipeline = new PipelineThread(settings, {
-      announced: (announcement) => this.#publish(announcement),
-      failed: options.failed,
-      damaged: (error) =>
-        log.error(
-          { error: describeError(error) },
-          "the buffer is damaged: it is opened anew without what is damaged",
-        ),
-    });
+    this.#pipeline = new PipelineThread(
+      settings,
+      {
+        announced: (announcement) => this.#publish(announcement),
+        failed: options.failed,
+        damaged: (error) =>
+          log.error(
+            { error: describeError(error) },
+            "the buffer is damaged: it is opened anew without what is damaged",
+          ),
+        refusing: (reason) =>
+          log.error(
+            { reason },
+            "new messages are refused, because the disk cannot be written to; it is tried again",
+          ),
+        resumed: () => log.warn({}, "the disk can be written to again: messages are stored as before"),
+      },
+      clock,
+    );
     this.#commit = new GroupCommit({
       commit: (group) => this.#pipeline.commit(group),
       limits: settings.buffer,
     });
     // Arrivals are stamped in their order, unless the clock was really set back.
-    const wiring = { sink: this.#commit, clock: steadyClock(clock, settings.decode.clockStepMinMs), log };
+    const wiring = { clock: steadyClock(clock, settings.decode.clockStepMinMs), log };
     const { broker, client } = settings.ingest;
     const bodies = readBodies(settings.buffer.dir, settings.buffer.encryptionKeyFile);
     const spoolDir = join(settings.buffer.dir, SPOOL_DIR);
+    const online = (query: OnlineQuery): Promise<OnlineAnswer> => this.#pipeline.online(query);
+    this.#clerk = new OnlineClerk(settings.gateway, online);
+    const answering = {
+      ...wiring,
+      settings: settings.ingest,
+      requestTopic: featuresRequestTopic(settings.gateway),
+    };
     this.#sources = [
-      ...(broker === undefined ? [] : [createEmbeddedBroker({ settings: settings.ingest, ...wiring })]),
-      ...(client === undefined ? [] : [createBrokerClient({ settings: settings.ingest, ...wiring })]),
-      new SpoolSource(spoolDir, new SpoolFolder(spoolDir, bodies), wiring),
+      ...(broker === undefined
+        ? []
+        : [this.#answering((sink) => createEmbeddedBroker({ ...answering, sink }))]),
+      ...(client === undefined
+        ? []
+        : [this.#answering((sink) => createBrokerClient({ ...answering, sink }))]),
+      new SpoolSource(spoolDir, new SpoolFolder(spoolDir, bodies), { ...wiring, sink: this.#commit }),
     ];
-    this.#status = new StatusServer({ settings: settings.status, snapshot: () => this.snapshot() });
+    this.#status = new StatusServer({
+      settings: settings.status,
+      snapshot: () => this.snapshot(),
+      online,
+    });
     // The lake end first: no message arrives before there is somewhere to put it.
     this.#lifecycle = new Lifecycle(
       [this.#lock(), this.#pipeline, this.#meter(), this.#status, ...this.#sources],
@@ -119,6 +148,7 @@ export class Gateway {
         address: source.address,
         ...source.stats(),
       })),
+      online: this.#clerk.counters(),
       commit: this.#commit.stats(),
       rates: this.#meters.rates,
     });
@@ -150,6 +180,14 @@ export class Gateway {
     };
   }
 
+  /** A source through which questions to the gateway are answered; all else that comes goes to the commit. */
+  #answering(create: (sink: Sink) => Source): Source {
+    const desk = new RequestDesk(this.#commit, this.#clerk);
+    const source = create(desk);
+    desk.replyThrough((message) => this.#say(source, message));
+    return source;
+  }
+
   #lock(): Part {
     return {
       name: "lock",
@@ -161,7 +199,7 @@ export class Gateway {
   }
 
   #publish({ predictions, alerts, requests }: Announcement): void {
-    const { settings, log } = this.#options;
+    const { settings } = this.#options;
     const spoken = (topic: string, body: object): OutgoingMessage => ({
       topic,
       payload: JSON.stringify(body),
@@ -175,16 +213,19 @@ export class Gateway {
       ...alerts.map((alert) => spoken(alertTopic(settings.gateway, alert.device), alert)),
       ...requests,
     ];
-    for (const source of this.#sources)
-      for (const { topic, payload, qos, retain } of messages)
-        source.publish(topic, payload, { qos, retain }).then(
-          () => this.#unheard.delete(source),
-          (error: unknown) => {
-            // The prediction is on disk and goes to the lake; only its announcement here is missing.
-            if (!this.#unheard.has(source))
-              log.warn({ topic, error: String(error) }, "announcements cannot be published for now");
-            this.#unheard.add(source);
-          },
-        );
+    for (const source of this.#sources) for (const message of messages) this.#say(source, message);
+  }
+
+  #say(source: Source, { topic, payload, ...options }: OutgoingMessage): void {
+    const { log } = this.#options;
+    source.publish(topic, payload, options).then(
+      () => this.#unheard.delete(source),
+      (error: unknown) => {
+        // Predictions are on disk and go to the lake; only what is said here is missing.
+        if (!this.#unheard.has(source))
+          log.warn({ topic, error: String(error) }, "announcements and answers cannot be published");
+        this.#unheard.add(source);
+      },
+    );
   }
 }

@@ -14,6 +14,8 @@ export interface PipelineBufferOptions {
   readonly bootId: string;
   readonly clock: Clock;
   readonly log: Log;
+  /** Hears of each write that failed, whoever asked for it. */
+  readonly failed?: (error: Error) => void;
 }
 
 /** The parts of the buffer, opened together and closed together. */
@@ -23,10 +25,10 @@ export class PipelineBuffer {
   readonly quarantine: QuarantineStore;
 
   /** Throws what its parts throw: "buffer.unwritable", "buffer.disk_full", "keys.buffer_missing", "keys.buffer_wrong". */
-  constructor({ settings, bootId, clock, log }: PipelineBufferOptions) {
+  constructor({ settings, bootId, clock, log, failed }: PipelineBufferOptions) {
     const { dir } = settings;
     const bodies = openBodies(dir, settings.encryptionKeyFile);
-    this.state = StateStore.open({ dir, bodies, clock, log });
+    this.state = StateStore.open({ dir, bodies, clock, log, ...(failed === undefined ? {} : { failed }) });
     this.quarantine = QuarantineStore.open(dir, { bodies, log });
     const found: Damage[] = [];
     let tell = (damage: Damage): void => void found.push(damage);

@@ -4,6 +4,7 @@ import { encodeLanding } from "@sluice/shared/codec/landing.ts";
 import { canonicalJson } from "@sluice/shared/contract/canonical-json.ts";
 import type { FeatureView } from "@sluice/shared/contract/feature-view.ts";
 import { viewKey } from "@sluice/shared/contract/lake-key.ts";
+import type { OnlineAnswer, OnlineQuery } from "@sluice/shared/contract/online.ts";
 import type { Clock } from "@sluice/shared/runtime/clock.ts";
 import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { Lifecycle } from "@sluice/shared/runtime/lifecycle.ts";
@@ -16,6 +17,7 @@ import type { SegmentLog } from "./buffer/segment-log.ts";
 import type { StateStore } from "./buffer/state-store.ts";
 import { DiskBudget } from "./buffer/disk-budget.ts";
 import { quarantineLimit } from "./buffer/quarantine-store.ts";
+import { diskFailure } from "./buffer/disk-failure.ts";
 import { type GatewaySettings, SOFTWARE_VERSION } from "./config.ts";
 import { Decoder } from "./decode/decoder.ts";
 import { InferenceStage, type Slot } from "./inference/inference-stage.ts";
@@ -64,16 +66,29 @@ export class PipelineHost {
   readonly #lifecycle: Lifecycle;
   #stepping = false;
   #stopped = false;
+  /** Something failed that this host cannot go on after. */
+  #isBroken = false;
+  /** Why the newest group was not stored, while the disk is full. */
+  #refusing: string | undefined;
+  /** Whether a step waits for room on a full disk, so that it is said once. */
+  #isStepWaiting = false;
 
   private constructor(
     options: PipelineHostOptions,
     opened: { store: ObjectStore; publicKeys: readonly string[] },
   ) {
-    const { settings, clock, random, log, failed } = options;
+    const { settings, clock, random, log } = options;
+    const failed = (error: unknown): void => this.#fail(error);
     const { gateway, buffer } = settings;
     const { store, publicKeys } = opened;
     this.#options = options;
-    this.#buffer = new PipelineBuffer({ settings: buffer, bootId: options.bootId, clock, log });
+    this.#buffer = new PipelineBuffer({
+      settings: buffer,
+      bootId: options.bootId,
+      clock,
+      log,
+      failed: (error) => this.#noteDisk(error),
+    });
     this.#state = this.#buffer.state;
     this.#log = this.#buffer.messages;
     const { epoch } = this.#state;
@@ -178,8 +193,21 @@ export class PipelineHost {
     while (!this.#log.hasRoom(group.length) && clock.monotonicUs() < untilUs && !this.#stopped)
       await clock.sleep(this.#budget.keep() ? 0 : ROOM_POLL_MS);
     if (this.#stopped) throw new PipelineError("gateway.stopped", "the gateway is stopping");
-    this.#log.append(group);
+    try {
+      if (this.#isBroken) throw new PipelineError("buffer.reopening", "the buffer is opened anew");
+      this.#log.append(group);
+      this.#refusing = undefined;
+    } catch (error) {
+      if (isDiskFull(error)) this.#refusing = describeError(error);
+      this.#noteDisk(error);
+      throw error;
+    }
     this.#schedule();
+  }
+
+  /** The newest feature vectors of some devices. Throws PipelineError "features.…" where there is no such view. */
+  online(query: OnlineQuery): OnlineAnswer {
+    return this.#pipeline.online(query, this.#options.clock.nowUs());
   }
 
   nudge(): void {
@@ -195,15 +223,21 @@ export class PipelineHost {
     this.#stopped = true;
     const untilUs = clock.monotonicUs() + deadlineMs * 500;
     try {
-      while (this.#pipeline.step() && clock.monotonicUs() < untilUs);
-      this.#pipeline.checkpoint();
+      while (!this.#isBroken && this.#pipeline.step() && clock.monotonicUs() < untilUs);
+      if (!this.#isBroken) this.#pipeline.checkpoint();
     } catch (error) {
       // Messages and everything committed are on disk; the next start goes on from there.
       if (!(error instanceof PipelineError)) throw error;
       log.warn({ code: error.code }, `stopping with messages in the buffer: ${describeError(error)}`);
     }
     await this.#lifecycle.stop(deadlineMs);
-    this.#buffer.close();
+    try {
+      this.#buffer.close();
+    } catch (error) {
+      const failure = diskFailure(error);
+      if (failure === undefined) throw error;
+      log.warn({ code: failure.code }, `stopping on a disk that fails: ${describeError(failure)}`);
+    }
   }
 
   #schedule(): void {
@@ -213,10 +247,11 @@ export class PipelineHost {
   }
 
   #step(): void {
-    if (this.#stopped) return;
+    if (this.#stopped || this.#isBroken) return;
     try {
       // Between two steps the thread takes the groups that are waiting for their commit.
       const isBehind = this.#pipeline.step();
+      this.#isStepWaiting = false;
       if (this.#budget.keep() || isBehind) setImmediate(() => this.#step());
       else {
         this.#stepping = false;
@@ -231,16 +266,33 @@ export class PipelineHost {
     void clock.sleep(waitMs).then(() => this.#step());
   }
 
-  /** A full disk is waited for; anything else ends the gateway, which goes on from the log when it starts again. */
+  /** A full disk is waited for; after anything else the log is where it goes on, when the buffer is opened anew. */
   #afterFailure(error: unknown): void {
-    const { clock, log, failed } = this.#options;
-    if (!(error instanceof PipelineError) || error.code !== "buffer.disk_full") {
-      failed(error instanceof Error ? error : new Error(String(error)));
+    const { clock, log } = this.#options;
+    if (!isDiskFull(error)) {
+      this.#fail(error);
       return;
     }
-    log.error({ code: error.code }, describeError(error));
-    this.#budget.dropSpareRaw();
+    if (!this.#isStepWaiting) log.error({ code: error.code }, describeError(error));
+    this.#isStepWaiting = true;
+    try {
+      this.#budget.dropSpareRaw();
+    } catch (cause) {
+      if (!isDiskFull(cause)) this.#fail(cause);
+    }
     this.#stepAfter(clock, DISK_FULL_WAIT_MS);
+  }
+
+  /** A disk that cannot be written to ends this host, whoever has found out. */
+  #noteDisk(error: unknown): void {
+    if (diskFailure(error) !== undefined) this.#fail(error);
+  }
+
+  /** Said once: the thread ends with this host. */
+  #fail(error: unknown): void {
+    if (this.#isBroken) return;
+    this.#isBroken = true;
+    this.#options.failed(diskFailure(error) ?? (error instanceof Error ? error : new Error(String(error))));
   }
 
   #model(): { readonly model: string; readonly version: number } | undefined {
@@ -253,6 +305,7 @@ export class PipelineHost {
     const { buffer } = this.#options.settings;
     return {
       epoch: this.#state.epoch,
+      refusing: this.#refusing,
       buffer: {
         ...this.#log.stats(),
         decodedThrough: this.#state.decodedThrough,
@@ -286,6 +339,9 @@ export class PipelineHost {
     };
   }
 }
+
+const isDiskFull = (error: unknown): error is PipelineError =>
+  error instanceof PipelineError && error.code === "buffer.disk_full";
 
 /** How long after a reading came every window over it is closed, as long as its device goes on sending. */
 const settleUs = (views: readonly FeatureView[]): number =>

@@ -1,6 +1,10 @@
 import { Worker } from "node:worker_threads";
+import type { Clock } from "@sluice/shared/runtime/clock.ts";
+import type { OnlineAnswer, OnlineQuery } from "@sluice/shared/contract/online.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { Part } from "@sluice/shared/runtime/lifecycle.ts";
+import { diskFailure } from "./buffer/disk-failure.ts";
+import { DiskOutage } from "./buffer/disk-outage.ts";
 import type { GatewaySettings } from "./config.ts";
 import type { PipelineSnapshot } from "./status/gateway-status.ts";
 import { fromFailure, type FromWorker, type ToWorker } from "./pipeline-messages.ts";
@@ -20,19 +24,41 @@ const YOUNG_GENERATION_MB_MAX = 12;
 /** The buffer's word for damage that opening it anew contains. */
 const DAMAGED = "buffer.damaged";
 
-/** Most times that the buffer is opened anew; a disk that goes on to fail needs somebody. */
+/** Most times that the buffer is opened anew after damage; a disk that goes on to damage files needs somebody. */
 const RESTARTS_MAX = 10;
+
+/**
+ * The longest that a group waits for a buffer that is opened anew, before its senders are refused: they wait too, and do
+ * not all come again at once to be refused again.
+ */
+const REOPENING_WAIT_MS = 5_000;
 
 /** The longest that the worker may take to finish its last step and close its files. */
 const STOP_DEADLINE_MS = 10_000;
 
-/** The worker thread as seen from the main thread: groups go in, commits and announcements come out. */
+export interface PipelineHooks {
+  readonly announced: (announcement: Announcement) => void;
+  readonly failed: (error: Error) => void;
+  /** The buffer is damaged and is opened anew. */
+  readonly damaged: (error: Error) => void;
+  /** The disk cannot be written to: nothing is acknowledged until it can. Called once for each outage. */
+  readonly refusing: (reason: string) => void;
+  /** The disk can be written to again, and the buffer is open. */
+  readonly resumed: () => void;
+}
+
+/**
+ * The worker thread as seen from the main thread: groups go in, commits and announcements come out.
+ *
+ * After damage, and when the disk cannot be written to, the worker is ended with everything that it had open, and another
+ * one opens the buffer anew: from what is on the disk, not from what a failed sync may have left in memory.
+ */
 export class PipelineThread implements Part {
   readonly name = "pipeline";
   readonly #settings: GatewaySettings;
-  readonly #announced: (announcement: Announcement) => void;
-  readonly #failed: (error: Error) => void;
-  readonly #damaged: (error: Error) => void;
+  readonly #hooks: PipelineHooks;
+  readonly #clock: Clock;
+  readonly #outage: DiskOutage;
   #worker: Worker | undefined;
   #nextId = 0;
   #restarts = 0;
@@ -43,20 +69,22 @@ export class PipelineThread implements Part {
   #stopped: Waiting<void> | undefined;
   readonly #commits = new Map<number, Waiting<void>>();
   readonly #snapshots = new Map<number, Waiting<PipelineSnapshot>>();
+  readonly #queries = new Map<number, Waiting<OnlineAnswer>>();
+  /** The newest, for whoever asks while there is no worker. */
+  #newest: PipelineSnapshot | undefined;
+  /** Wakes the groups that wait for a worker. */
+  #restarted = Promise.withResolvers<void>();
 
-  constructor(
-    settings: GatewaySettings,
-    hooks: {
-      readonly announced: (announcement: Announcement) => void;
-      readonly failed: (error: Error) => void;
-      /** The buffer is damaged and is opened anew. */
-      readonly damaged: (error: Error) => void;
-    },
-  ) {
+  constructor(settings: GatewaySettings, hooks: PipelineHooks, clock: Clock) {
     this.#settings = settings;
-    this.#announced = hooks.announced;
-    this.#failed = hooks.failed;
-    this.#damaged = hooks.damaged;
+    this.#hooks = hooks;
+    this.#clock = clock;
+    this.#outage = new DiskOutage({
+      dir: settings.buffer.dir,
+      clock,
+      began: hooks.refusing,
+      ended: hooks.resumed,
+    });
   }
 
   async start(): Promise<void> {
@@ -76,7 +104,9 @@ export class PipelineThread implements Part {
     worker.on("message", (message: FromWorker) => {
       if (worker === this.#worker) this.#receive(message);
     });
-    worker.on("error", (error) => this.#fail(asError(error)));
+    worker.on("error", (error) => {
+      if (worker === this.#worker) this.#receiveFailure(asError(error));
+    });
     worker.on("exit", (code) => {
       if (worker !== this.#worker) return; // Another one has taken its place.
       if (!this.#stopping) this.#fail(new Error(`the pipeline's thread ended with code ${code}`));
@@ -86,27 +116,70 @@ export class PipelineThread implements Part {
   }
 
   /**
-   * Begins anew after damage in the buffer: opening it sets aside what is damaged, and the log has every message that
-   * was acknowledged. What waits for its commit is not acknowledged, and comes again.
+   * Begins anew: opening the buffer sets aside what is damaged, and the log has every message that was acknowledged.
+   * What waits for its commit is not acknowledged, and comes again.
    */
-  async #restart(error: Error): Promise<void> {
-    const damaged = this.#worker;
+  async #restart(reason: Error, mayOpen: () => Promise<boolean>): Promise<void> {
+    const worker = this.#worker;
     this.#worker = undefined;
-    this.#restarts++;
-    this.#damaged(error);
-    for (const waiting of this.#commits.values()) waiting.reject(error);
+    this.#restarted = Promise.withResolvers();
+    for (const waiting of this.#commits.values()) waiting.reject(reason);
     this.#commits.clear();
-    await damaged?.terminate(); // Its files are closed: nobody writes to what is set aside.
-    if (this.#stopping) return;
+    for (const waiting of this.#queries.values()) waiting.reject(reason);
+    this.#queries.clear();
+    await worker?.terminate(); // Its files are closed: nobody writes to what is set aside.
+    if (!(await mayOpen()) || this.#stopping) return;
     this.#startWorker();
     for (const id of this.#snapshots.keys()) this.#send({ kind: "snapshot", id });
+    this.#restarted.resolve();
+  }
+
+  /** Decides what becomes of a worker that cannot go on. */
+  #receiveFailure(reason: Error): void {
+    if (this.#stopping && diskFailure(reason) !== undefined) {
+      this.#stopped?.resolve(); // What was acknowledged is on disk, and nothing else is owed.
+      return;
+    }
+    const { code } = reason instanceof PipelineError ? reason : { code: undefined };
+    const mayRestart = this.#ready === undefined && !this.#stopping && this.#ended === undefined;
+    const failure = diskFailure(reason) ?? (this.#outage.reason === undefined ? undefined : fullDisk(reason));
+    const restart =
+      failure !== undefined
+        ? () => this.#waitForDisk(failure)
+        : code === DAMAGED && this.#restarts < RESTARTS_MAX
+          ? () => this.#leaveDamage(reason)
+          : undefined;
+    if (!mayRestart || restart === undefined) this.#fail(reason);
+    else restart().catch((cause: unknown) => this.#fail(asError(cause)));
+  }
+
+  #leaveDamage(reason: Error): Promise<void> {
+    this.#restarts++;
+    this.#hooks.damaged(reason);
+    return this.#restart(reason, () => Promise.resolve(true));
+  }
+
+  /** Whoever asks meanwhile hears of the outage, and what was last known. */
+  #waitForDisk(reason: PipelineError): Promise<void> {
+    return this.#restart(reason, () => {
+      const mayOpen = this.#outage.wait(reason);
+      for (const waiting of this.#snapshots.values()) this.#answerFromMemory(waiting);
+      this.#snapshots.clear();
+      return mayOpen;
+    });
+  }
+
+  #answerFromMemory(waiting: Waiting<PipelineSnapshot>): void {
+    const refusing = this.#outage.reason;
+    if (this.#newest === undefined)
+      waiting.reject(new PipelineError("buffer.reopening", `the buffer is opened anew: ${refusing}`));
+    else waiting.resolve({ ...this.#newest, refusing });
   }
 
   /** Hands a group over (the buffer is moved, not copied); resolves when it is on disk. */
   commit(group: ArrayBuffer): Promise<void> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
-    if (this.#worker === undefined)
-      return Promise.reject(new PipelineError("buffer.reopening", "the buffer is opened anew"));
+    if (this.#worker === undefined) return this.#commitLater(group);
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
       this.#commits.set(id, { resolve, reject });
@@ -114,20 +187,49 @@ export class PipelineThread implements Part {
     });
   }
 
+  async #commitLater(group: ArrayBuffer): Promise<void> {
+    const waiting = new AbortController();
+    await Promise.race([this.#restarted.promise, this.#clock.sleep(REOPENING_WAIT_MS, waiting.signal)]);
+    waiting.abort();
+    if (this.#worker !== undefined || this.#ended !== undefined) return this.commit(group);
+    const why = this.#outage.reason ?? "the buffer is opened anew";
+    throw new PipelineError("buffer.reopening", `no message can be stored: ${why}`);
+  }
+
   snapshot(): Promise<PipelineSnapshot> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
     return new Promise((resolve, reject) => {
+      if (this.#outage.reason !== undefined) {
+        this.#answerFromMemory({ resolve, reject });
+        return;
+      }
       const id = this.#nextId++;
       this.#snapshots.set(id, { resolve, reject });
       this.#send({ kind: "snapshot", id });
     });
   }
 
+  /** The newest feature vectors of some devices; rejects with PipelineError "features.…" where there is no such view. */
+  online(query: OnlineQuery): Promise<OnlineAnswer> {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    if (this.#worker === undefined)
+      return Promise.reject(new PipelineError("buffer.reopening", "the buffer is opened anew"));
+    return new Promise((resolve, reject) => {
+      const id = this.#nextId++;
+      this.#queries.set(id, { resolve, reject });
+      this.#send({ kind: "online", id, query });
+    });
+  }
+
   async stop(): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
+    this.#outage.halt();
     const worker = this.#worker;
-    if (worker === undefined) return;
+    if (worker === undefined) {
+      this.#rejectAll(new PipelineError("gateway.stopped", "the gateway has stopped"));
+      return;
+    }
     await new Promise<void>((resolve, reject) => {
       this.#stopped = { resolve, reject };
       this.#send({ kind: "stop", deadlineMs: STOP_DEADLINE_MS });
@@ -144,6 +246,7 @@ export class PipelineThread implements Part {
     switch (message.kind) {
       case "ready":
         this.#ready?.resolve(message.epoch);
+        this.#outage.opened();
         return;
       case "settled": {
         const waiting = this.#commits.get(message.id);
@@ -153,20 +256,23 @@ export class PipelineThread implements Part {
         return;
       }
       case "snapshot":
+        this.#newest = message.snapshot;
         this.#snapshots.get(message.id)?.resolve(message.snapshot);
         this.#snapshots.delete(message.id);
         return;
-      case "announcement":
-        this.#announced(message.announcement);
-        return;
-      case "failed": {
-        const error = fromFailure(message.failure);
-        const isDamage = error.code === DAMAGED && this.#ready === undefined && !this.#stopping;
-        if (isDamage && this.#restarts < RESTARTS_MAX)
-          this.#restart(error).catch((cause) => this.#fail(asError(cause)));
-        else this.#fail(error);
+      case "online": {
+        const waiting = this.#queries.get(message.id);
+        this.#queries.delete(message.id);
+        if ("vectors" in message.outcome) waiting?.resolve(message.outcome);
+        else waiting?.reject(fromFailure(message.outcome));
         return;
       }
+      case "announcement":
+        this.#hooks.announced(message.announcement);
+        return;
+      case "failed":
+        this.#receiveFailure(fromFailure(message.failure));
+        return;
       case "stopped":
         this.#stopped?.resolve();
     }
@@ -174,17 +280,23 @@ export class PipelineThread implements Part {
 
   #fail(error: Error): void {
     this.#rejectAll(error);
-    if (this.#ready === undefined) this.#failed(error);
+    if (this.#ready === undefined) this.#hooks.failed(error);
     else this.#ready.reject(error);
     this.#stopped?.resolve();
   }
 
   #rejectAll(error: Error): void {
     this.#ended ??= error;
-    for (const waiting of [...this.#commits.values(), ...this.#snapshots.values()]) waiting.reject(error);
-    this.#commits.clear();
-    this.#snapshots.clear();
+    for (const waitings of [this.#commits, this.#snapshots, this.#queries]) {
+      for (const waiting of waitings.values()) waiting.reject(error);
+      waitings.clear();
+    }
+    this.#restarted.resolve();
   }
 }
+
+/** While a disk is waited for, one that is full is no reason to end. */
+const fullDisk = (error: Error): PipelineError | undefined =>
+  error instanceof PipelineError && error.code === "buffer.disk_full" ? error : undefined;
 
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

@@ -5,6 +5,7 @@ import { systemClock } from "@sluice/shared/runtime/clock.ts";
 import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { createLog } from "@sluice/shared/runtime/log.ts";
 import { newUuid, seededRandom } from "@sluice/shared/runtime/random.ts";
+import { diskFailure } from "./buffer/disk-failure.ts";
 import { gatewaySettingsSchema } from "./config.ts";
 import { type FromWorker, toFailure, type ToWorker } from "./pipeline-messages.ts";
 import { PipelineHost } from "./pipeline-host.ts";
@@ -26,7 +27,7 @@ async function main(): Promise<void> {
     failed: (error) => send({ kind: "failed", failure: toFailure(error) }),
   });
   port.on("message", (message: ToWorker) => {
-    answer(host, message).catch((error: unknown) => send({ kind: "failed", failure: toFailure(error) }));
+    answer(host, message).catch((error: unknown) => sendFailed(error));
   });
   send({ kind: "ready", epoch: host.epoch });
 }
@@ -44,6 +45,13 @@ async function answer(host: PipelineHost, message: ToWorker): Promise<void> {
     case "snapshot":
       send({ kind: "snapshot", id: message.id, snapshot: host.snapshot() });
       return;
+    case "online":
+      try {
+        send({ kind: "online", id: message.id, outcome: host.online(message.query) });
+      } catch (error) {
+        send({ kind: "online", id: message.id, outcome: toFailure(error) });
+      }
+      return;
     case "nudge":
       host.nudge();
       return;
@@ -54,7 +62,11 @@ async function answer(host: PipelineHost, message: ToWorker): Promise<void> {
   }
 }
 
-main().catch((error: unknown) => {
-  const failure = error instanceof PipelineError ? error : new Error(describeError(error), { cause: error });
-  send({ kind: "failed", failure: toFailure(failure) });
-});
+/** Whatever says that the disk fails is told as such: what it says besides is a consequence. */
+function sendFailed(error: unknown): void {
+  send({ kind: "failed", failure: toFailure(diskFailure(error) ?? error) });
+}
+
+main().catch((error: unknown) =>
+  sendFailed(error instanceof PipelineError ? error : new Error(describeError(error), { cause: error })),
+);

@@ -29,7 +29,11 @@ export class LakeMarks {
   readonly #marks: Marks;
   readonly #streams: Map<Stream, number>;
 
-  private constructor(file: SqliteFile) {
+  /** Hears of each write that failed. */
+  readonly #failed: (error: Error) => void;
+
+  private constructor(file: SqliteFile, failed: (error: Error) => void) {
+    this.#failed = failed;
     this.#file = file;
     this.#marks = new Marks(file);
     // What is damaged shows here, where the file can be replaced.
@@ -42,12 +46,12 @@ export class LakeMarks {
   }
 
   /** Throws PipelineError "buffer.unwritable", "buffer.disk_full"; a damaged file is set aside, and all is forgotten. */
-  static open(dir: string, log: Log): LakeMarks {
+  static open(dir: string, log: Log, failed: (error: Error) => void = () => undefined): LakeMarks {
     return openOrReplace(log, join(dir, "marks.db"), (path) => {
       const file = openChecked(path);
       try {
         file.exec(MARK_SCHEMA);
-        return new LakeMarks(file);
+        return new LakeMarks(file, failed);
       } catch (cause) {
         file.close();
         throw sqliteError(cause, `cannot use ${path}`);
@@ -62,19 +66,19 @@ export class LakeMarks {
 
   /** Durable when it returns; it does not go back. */
   setDelivered(through: number): void {
-    if (through > this.deliveredThrough) this.#marks.set(DELIVERED, through);
+    if (through > this.deliveredThrough) this.#set(DELIVERED, through);
   }
 
   /** To be called before the state forgets a batch that the lake has, up to `to`. Durable when it returns. */
   setStream(stream: Stream, to: number): void {
     if (to <= (this.#streams.get(stream) ?? Infinity)) return;
-    this.#marks.set(`${DELIVERED}.${stream}`, to);
+    this.#set(`${DELIVERED}.${stream}`, to);
     this.#streams.set(stream, to);
   }
 
   /** To be called before a batch with rows up to `to` is sent for the first time. Durable when it returns. */
   setSent(epoch: string, stream: Stream, to: number): void {
-    if (to > this.#sent(epoch, stream)) this.#marks.set(`${SENT}.${stream}`, `${epoch} ${to}`);
+    if (to > this.#sent(epoch, stream)) this.#set(`${SENT}.${stream}`, `${epoch} ${to}`);
   }
 
   /**
@@ -113,19 +117,31 @@ export class LakeMarks {
     return appended.filter(({ stream, to }) => to > (this.#streams.get(stream) ?? -1));
   }
 
-  /** The next start begins a new epoch, and does not stop at the same damage again. */
-  suspectState(): void {
-    this.#marks.set(SUSPECT, 1);
+  /** After damage in the state the next start begins a new epoch, and does not stop at the same damage again. */
+  noteStateFailure(error: PipelineError): PipelineError {
+    if (error.code === "buffer.damaged") this.#set(SUSPECT, 1);
+    else this.#failed(error);
+    return error;
   }
 
   /** Throws "buffer.damaged" for a state that is suspect, until it is out of the way. */
   refuseSuspect(path: string): void {
     if (this.#marks.number(SUSPECT, 0) === 0) return;
     if (existsSync(path)) throw new PipelineError("buffer.damaged", `${path}: a row in it could not be read`);
-    this.#marks.set(SUSPECT, 0);
+    this.#set(SUSPECT, 0);
   }
 
   close(): void {
     this.#file.close();
+  }
+
+  #set(name: string, value: string | number): void {
+    try {
+      this.#marks.set(name, value);
+    } catch (cause) {
+      const error = sqliteError(cause, `cannot write to ${this.#file.name}`);
+      this.#failed(error);
+      throw error;
+    }
   }
 }

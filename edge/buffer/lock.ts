@@ -4,6 +4,9 @@ import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import Database from "better-sqlite3";
 import { makeFolder, sqliteError } from "./sqlite-file.ts";
 
+/** There as long as the buffer is. */
+export const LOCK_FILE = "lock.db";
+
 /**
  * Takes the buffer for this process; returns what gives it back.
  *
@@ -16,7 +19,7 @@ export function lockBuffer(dir: string): () => void {
   try {
     // SQLite opens what it may only read without a word, and takes its locks there too.
     accessSync(dir, constants.W_OK);
-    file = new Database(join(dir, "lock.db"), { timeout: 0 });
+    file = new Database(join(dir, LOCK_FILE), { timeout: 0 });
     file.pragma("journal_mode = DELETE");
     file.exec("BEGIN EXCLUSIVE");
   } catch (cause) {

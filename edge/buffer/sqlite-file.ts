@@ -89,18 +89,15 @@ const DAMAGED = [
   "SQLITE_MISMATCH",
 ];
 const FULL_DISK = ["SQLITE_FULL", "ENOSPC", "EDQUOT"];
-const NO_RIGHT = [
-  "SQLITE_CANTOPEN",
-  "SQLITE_READONLY",
-  "SQLITE_PERM",
-  "EACCES",
-  "EPERM",
-  "EROFS",
-  "ENOTDIR",
-  "EEXIST",
-];
+const READ_ONLY = ["SQLITE_READONLY", "EROFS"];
+/** After those of damage: what is left of SQLITE_IOERR is about writing. ENOENT: where a file must be, its disk is gone. */
+const FAILING_DISK = ["SQLITE_IOERR", "EIO", "ENXIO", "ENODEV", "ESTALE", "ETIMEDOUT", "ENOENT"];
+const NO_RIGHT = ["SQLITE_CANTOPEN", "SQLITE_PERM", "EACCES", "EPERM", "ENOTDIR", "EEXIST"];
 
-/** Failures of SQLite and of the file system as ours: full disk, damage (a sector that cannot be read too), no rights. */
+/**
+ * Failures of SQLite and of the file system as ours: full disk, damage (a sector that cannot be read too), a disk that
+ * cannot be written to, no rights.
+ */
 export function sqliteError(cause: unknown, what: string): PipelineError {
   if (cause instanceof PipelineError) return cause;
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
@@ -111,6 +108,16 @@ export function sqliteError(cause: unknown, what: string): PipelineError {
       hint: "Make room on the disk; publishers send again by themselves, nothing acknowledged is lost.",
     });
   if (isOneOf(DAMAGED)) return new PipelineError("buffer.damaged", `${what}: the file is damaged`, { cause });
+  if (isOneOf(READ_ONLY))
+    return new PipelineError("buffer.unwritable", `${what}: the disk is read-only`, {
+      cause,
+      hint: "A disk that fails is made read-only by the system: look at its log, then mount it for writing.",
+    });
+  if (isOneOf(FAILING_DISK))
+    return new PipelineError("buffer.disk_failing", `${what}: the disk answers with an I/O error`, {
+      cause,
+      hint: "Look at the system's log and at the disk; nothing acknowledged is lost as long as it can be read.",
+    });
   if (isOneOf(NO_RIGHT))
     return new PipelineError("buffer.unwritable", `${what}: no right to write`, {
       cause,

@@ -39,6 +39,8 @@ export interface StateStoreOptions {
   readonly log: Log;
   /** How bodies are written; with a checksum each, where nothing is said. */
   readonly bodies?: Bodies;
+  /** Hears of each write that failed. */
+  readonly failed?: (error: Error) => void;
 }
 
 export const STATE_SCHEMA = `
@@ -110,7 +112,7 @@ export class StateStore {
   static open(options: StateStoreOptions): StateStore {
     const { dir, log } = options;
     makeFolder(dir);
-    const lake = LakeMarks.open(dir, log);
+    const lake = LakeMarks.open(dir, log, options.failed);
     try {
       return openOrReplace(log, join(dir, "state.db"), (path) => {
         lake.refuseSuspect(path);
@@ -391,9 +393,7 @@ export class StateStore {
     try {
       return work();
     } catch (cause) {
-      const error = sqliteError(cause, `cannot use ${this.#path}`);
-      if (error.code === "buffer.damaged") this.#lake.suspectState();
-      throw error;
+      throw this.#lake.noteStateFailure(sqliteError(cause, `cannot use ${this.#path}`));
     }
   }
 }

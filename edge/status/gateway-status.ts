@@ -1,6 +1,8 @@
 /** What the worker thread says of itself. Offsets are message offsets, -1 before the first; times whole microseconds. */
 export interface PipelineSnapshot {
   readonly epoch: string;
+  /** Why no message is stored at the moment, nor acknowledged; what is said besides is then of the time before. */
+  readonly refusing?: string | undefined;
   readonly buffer: {
     readonly nextOffset: number;
     readonly decodedThrough: number;
@@ -138,6 +140,13 @@ export interface GatewayStatus extends PipelineSnapshot {
   readonly uptimeS: number;
   readonly memoryBytes: number;
   readonly ingest: readonly SourceStatus[];
+  /** What became of requests for feature vectors over MQTT since the start. */
+  readonly online: {
+    readonly answered: number;
+    readonly refused: number;
+    readonly unanswerable: number;
+    readonly misdirected: number;
+  };
   readonly commit: {
     readonly messages: number;
     readonly groups: number;

@@ -15,12 +15,13 @@ type Parts = {
   readonly identity: Pick<GatewayStatus, "gateway" | "softwareVersion" | "uptimeS" | "memoryBytes">;
   readonly pipeline: PipelineSnapshot;
   readonly ingest: readonly SourceStatus[];
+  readonly online: GatewayStatus["online"];
   readonly commit: GatewayStatus["commit"];
   readonly rates: GatewayStatus["rates"];
 };
 
 /** Puts a status together from what both threads say. Pure. */
-export function judgeStatus({ identity, pipeline, ingest, commit, rates }: Parts): GatewayStatus {
+export function judgeStatus({ identity, pipeline, ingest, online, commit, rates }: Parts): GatewayStatus {
   const capacity = capacityOf(pipeline, rates);
   const problems = problemsOf(pipeline, ingest, capacity.hoursLeft);
   return {
@@ -29,6 +30,7 @@ export function judgeStatus({ identity, pipeline, ingest, commit, rates }: Parts
     problems,
     ...pipeline,
     ingest,
+    online,
     commit,
     rates,
     capacity,
@@ -40,7 +42,7 @@ export function judgeStatus({ identity, pipeline, ingest, commit, rates }: Parts
  * the disk lasts.
  */
 function problemsOf(
-  { buffer, sync, inference, models, clockProblem }: PipelineSnapshot,
+  { buffer, sync, inference, models, clockProblem, refusing }: PipelineSnapshot,
   ingest: readonly SourceStatus[],
   hoursLeft: number | undefined,
 ): readonly string[] {
@@ -50,6 +52,7 @@ function problemsOf(
   const mustWait = lastError === undefined || passes(lastError.code);
   const problems: readonly (readonly [boolean, string])[] = [
     ...ingest.map(({ name, problem }) => [problem !== undefined, `${name}: ${problem}`] as const),
+    [refusing !== undefined, `refusing new messages until it passes: ${refusing}`],
     ...buffer.damages.map(
       ({ file, reason }) => [true, `messages are damaged on disk, ${file}: ${reason}`] as const,
     ),

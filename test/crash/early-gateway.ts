@@ -8,15 +8,23 @@ import { createEmbeddedBroker } from "../../edge/ingest/embedded-broker.ts";
 import { PipelineThread } from "../../edge/pipeline-thread.ts";
 
 const settings = readSettings(process.argv[process.argv.indexOf("--config") + 1] ?? "");
-const pipeline = new PipelineThread(settings, {
-  announced: () => undefined,
-  damaged: (error) => {
-    throw error;
+const pipeline = new PipelineThread(
+  settings,
+  {
+    announced: () => undefined,
+    damaged: (error) => {
+      throw error;
+    },
+    failed: (error) => {
+      throw error;
+    },
+    refusing: (reason) => {
+      throw new Error(reason);
+    },
+    resumed: () => undefined,
   },
-  failed: (error) => {
-    throw error;
-  },
-});
+  systemClock,
+);
 const commit = new GroupCommit({ commit: (group) => pipeline.commit(group), limits: settings.buffer });
 const broker = createEmbeddedBroker({
   settings: settings.ingest,

@@ -14,6 +14,10 @@
 // MACHINE_FULL, MACHINE_READ_ONLY
 //                 While this file is there, writes to paths that match the pattern in it (an empty file: all) fail with
 //                 ENOSPC, or with EROFS, and then nothing can be made, renamed or removed either.
+// MACHINE_FAILING While this file is there, writes to paths that match the pattern in it, and their syncs, fail with EIO.
+// MACHINE_UNSYNCED
+//                 While this file is there, syncs of paths that match the pattern in it fail with EIO, as they do when
+//                 the system could not write back what a write had left in its memory.
 // MACHINE_CLOCK   A file of eight bytes: how many microseconds the wall clock is ahead, as a little-endian number.
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -102,6 +106,7 @@ static int is_refused(const char *variable, const char *path) {
 
 static int refusal_of(const char *path) {
   if (is_refused("MACHINE_READ_ONLY", path)) return EROFS;
+  if (is_refused("MACHINE_FAILING", path)) return EIO;
   return is_refused("MACHINE_FULL", path) ? ENOSPC : 0;
 }
 
@@ -177,6 +182,10 @@ static int sync_as_ordered(int fd, int (*next)(int)) {
   const char *to = getenv("MACHINE_SHADOW");
   char path[PATH_MAX];
   if (!path_of(fd, path) || !is_on_disk(path)) return next(fd);
+  if (is_refused("MACHINE_FAILING", path) || is_refused("MACHINE_UNSYNCED", path)) {
+    errno = EIO;
+    return -1;
+  }
   kill_at("fsync", path);
   int result = 0;
   if (to == NULL) result = next(fd);

@@ -22,6 +22,11 @@ const SECTOR_BYTES = 512;
 export type Operation =
   "write" | "torn" | "wrote" | "fsync" | "synced" | "rename" | "renamed" | "unlink" | "unlinked";
 
+const FAILURES = ["full", "read-only", "failing", "unsynced"] as const;
+
+/** ENOSPC, EROFS, EIO, and EIO of syncs alone. */
+export type Failure = (typeof FAILURES)[number];
+
 /** Kills the process at the `n`-th such operation on a path that matches. */
 export interface KillPoint {
   readonly operation: Operation;
@@ -79,6 +84,8 @@ export class Machine {
       MACHINE_DISK: this.disk,
       MACHINE_FULL: this.#at("full"),
       MACHINE_READ_ONLY: this.#at("read-only"),
+      MACHINE_FAILING: this.#at("failing"),
+      MACHINE_UNSYNCED: this.#at("unsynced"),
       ...(kill === undefined ? {} : { MACHINE_KILL: `${kill.operation} ${kill.n} ${kill.pattern}` }),
       ...(kill?.waitsForArming === true ? { MACHINE_ARMED: this.#at("armed") } : {}),
       ...(sync === undefined ? {} : { MACHINE_SYNC: sync }),
@@ -92,15 +99,15 @@ export class Machine {
     writeFileSync(this.#at("armed"), "");
   }
 
-  /** From now on writes to paths that match fail, until `heal`. */
-  fail(how: "full" | "read-only", pattern = "*"): void {
+  /** From now on writes to paths that match fail, or their syncs alone, until `heal`. */
+  fail(how: Failure, pattern = "*"): void {
     // Made whole before it counts.
     writeFileSync(this.#at("draft"), pattern);
     renameSync(this.#at("draft"), this.#at(how));
   }
 
   heal(): void {
-    for (const how of ["full", "read-only"]) rmSync(this.#at(how), { force: true });
+    for (const how of FAILURES) rmSync(this.#at(how), { force: true });
   }
 
   /** Steps the wall clock of processes that run with `clock` to this many milliseconds ahead, or behind. */
