@@ -60,9 +60,11 @@ export async function buildDataset(source: VectorSource, spec: DatasetSpec): Pro
   const features = view.features.map((feature) => feature.name);
   checkShape(table, features.length);
 
-  const { rows, superseded, outside } = selectNewest(table, { fromUs, knownByUs });
+  const { rows: newest, superseded, outside } = selectNewest(table, { fromUs, knownByUs });
+  // A model never gets them, so it learns nothing from them either.
+  const rows = newest.filter((row) => table.withheld[row] !== 1);
   const split = splitRows(table, rows, { labels, spec });
-  const counts = { ...split.counts, superseded };
+  const counts = { ...split.counts, superseded, withheld: newest.length - rows.length };
   if (split.train.length === 0) throw emptyError(spec, { ...counts, outside });
   const used = [...split.train, ...split.test];
   checkFinite(table, used, features);
@@ -93,7 +95,7 @@ interface Split {
   readonly test: readonly number[];
   readonly labelOf: (row: number) => string | undefined;
   readonly cutUs: number;
-  readonly counts: Omit<DatasetCounts, "superseded">;
+  readonly counts: Omit<DatasetCounts, "superseded" | "withheld">;
 }
 
 function splitRows(
@@ -147,6 +149,7 @@ function checkShape(table: VectorTable, width: number): void {
     windowEndUs: table.windowEndUs.length,
     revision: table.revision.length,
     closedAtUs: table.closedAtUs.length,
+    withheld: table.withheld.length,
     values: table.values.length / width,
   };
   for (const [name, length] of Object.entries(columns))
@@ -173,6 +176,7 @@ function emptyError(spec: DatasetSpec, counts: DatasetCounts & { outside: number
   return new PipelineError("dataset.empty", `no healthy window of view ${spec.view.name} to train on`, {
     hint:
       `Left out: ${counts.testFaulty} faulty, ${counts.unlabelled} unlabelled, ${counts.superseded} superseded, ` +
+      `${counts.withheld} withheld, ` +
       `${counts.outside} outside the history or not known yet. Wait for windows, label healthy time, or set assumeNormal.`,
   });
 }

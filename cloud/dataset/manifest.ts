@@ -23,6 +23,8 @@ export interface DatasetCounts {
   readonly purged: number;
   /** Rows without a label, left out because `assumeNormal` is off. */
   readonly unlabelled: number;
+  /** Rows kept from models at the gateway, because the breaker of the view was open for the device. */
+  readonly withheld: number;
   /** Rows that a newer revision replaces. */
   readonly superseded: number;
 }

@@ -1,20 +1,21 @@
-import type { VectorTable } from "./source.ts";
+import { present } from "@sluice/shared/runtime/assert.ts";
+import { KnownWindows, type VectorKeys } from "./known-windows.ts";
 import { compareText } from "./order.ts";
+import type { VectorTable } from "./source.ts";
+import { rankSources } from "./sources.ts";
 
 export interface Selection {
   /** Rows of the table, one per (gateway, device, window), ordered by window end, gateway, device, window start. */
   readonly rows: readonly number[];
-  /** Rows that a newer revision, or a newer epoch of the same gateway, replaces. */
+  /** Rows that a newer revision, or a stronger source of the same gateway, replaces. */
   readonly superseded: number;
   /** Rows that were not known yet, or whose window begins before the history does. */
   readonly outside: number;
 }
 
 /**
- * The newest revision of each window that was known by `knownByUs`.
- *
- * Within an epoch the revision number says which is newer, then the sequence number. Across epochs of one gateway
- * (its buffer was replaced) the one that closed later is newer, then the epoch's name decides. Pure.
+ * The newest revision of each window that was known by `knownByUs`, by the same order as the point-in-time join: a
+ * training set is its answer for the end of every window, as it was known at the cut-off. Pure.
  */
 export function selectNewest(
   table: VectorTable,
@@ -22,47 +23,61 @@ export function selectNewest(
 ): Selection {
   const at = (column: Float64Array, row: number): number => column[row] ?? NaN;
   const text = (column: readonly string[], row: number): string => column[row] ?? "";
-  const newest = new Map<string, number>();
-  let outside = 0;
-  let known = 0;
+  const all = Array.from(table.seq.keys());
+  const known = all
+    .filter(
+      (row) => at(table.closedAtUs, row) <= bounds.knownByUs && at(table.windowStartUs, row) >= bounds.fromUs,
+    )
+    // Learning in the order of the ends moves nothing.
+    .sort((a, b) => at(table.windowEndUs, a) - at(table.windowEndUs, b));
 
-  const isNewer = (row: number, than: number): boolean => {
-    const sameEpoch = text(table.epoch, row) === text(table.epoch, than);
-    const order = sameEpoch
-      ? at(table.revision, row) - at(table.revision, than) || at(table.seq, row) - at(table.seq, than)
-      : at(table.closedAtUs, row) - at(table.closedAtUs, than) ||
-        compareText(text(table.epoch, row), text(table.epoch, than));
-    return order > 0;
+  const keys: VectorKeys = {
+    windowEndUs: table.windowEndUs,
+    source: sourceColumn(table, known),
+    revision: Int32Array.from(table.revision),
+    seq: table.seq,
   };
-  const keep = (key: string, row: number): void => {
-    const other = newest.get(key);
-    if (other === undefined || isNewer(row, other)) newest.set(key, row);
-  };
-
-  // Two steps, because "newer" is one order within an epoch and another across epochs.
-  for (let row = 0; row < table.seq.length; row++) {
-    if (at(table.closedAtUs, row) > bounds.knownByUs || at(table.windowStartUs, row) < bounds.fromUs)
-      outside++;
-    else {
-      known++;
-      keep(`${windowKey(table, row)}\n${text(table.epoch, row)}`, row);
-    }
+  const devices = new Map<string, KnownWindows>();
+  for (const row of known) {
+    const entity = `${text(table.gateway, row)}\n${text(table.device, row)}`;
+    let windows = devices.get(entity);
+    if (windows === undefined) devices.set(entity, (windows = new KnownWindows()));
+    windows.learn(keys, row);
   }
-  const perEpoch = [...newest.values()];
-  newest.clear();
-  for (const row of perEpoch) keep(windowKey(table, row), row);
 
-  const rows = [...newest.values()].sort(
-    (a, b) =>
-      at(table.windowEndUs, a) - at(table.windowEndUs, b) ||
-      compareText(text(table.gateway, a), text(table.gateway, b)) ||
-      compareText(text(table.device, a), text(table.device, b)) ||
-      at(table.windowStartUs, a) - at(table.windowStartUs, b),
-  );
-  return { rows, superseded: known - rows.length, outside };
+  const rows = [...devices.values()]
+    .flatMap((windows) => Array.from({ length: windows.count }, (_, place) => windows.row(place)))
+    .sort(
+      (a, b) =>
+        at(table.windowEndUs, a) - at(table.windowEndUs, b) ||
+        compareText(text(table.gateway, a), text(table.gateway, b)) ||
+        compareText(text(table.device, a), text(table.device, b)) ||
+        at(table.windowStartUs, a) - at(table.windowStartUs, b),
+    );
+  return { rows, superseded: known.length - rows.length, outside: all.length - known.length };
 }
 
-/** Names hold no control characters, so a line feed parts them. */
-function windowKey(table: VectorTable, row: number): string {
-  return `${table.gateway[row] ?? ""}\n${table.device[row] ?? ""}\n${table.windowStartUs[row] ?? ""}\n${table.windowEndUs[row] ?? ""}`;
+/** The rank of each known row's source. */
+function sourceColumn(table: VectorTable, known: readonly number[]): Int32Array {
+  const sources = new Map<string, { gateway: string; epoch: string; firstKnownUs: number }>();
+  // Names hold no control characters, so a line feed parts them.
+  const nameOf = (row: number): string => `${table.gateway[row] ?? ""}\n${table.epoch[row] ?? ""}`;
+  for (const row of known) {
+    const name = nameOf(row);
+    const knownUs = table.closedAtUs[row] ?? NaN;
+    const source = sources.get(name);
+    if (source === undefined)
+      sources.set(name, {
+        gateway: table.gateway[row] ?? "",
+        epoch: table.epoch[row] ?? "",
+        firstKnownUs: knownUs,
+      });
+    else source.firstKnownUs = Math.min(source.firstKnownUs, knownUs);
+  }
+  const ranks = new Map(
+    rankSources([...sources.values()]).map(({ gateway, epoch }, rank) => [`${gateway}\n${epoch}`, rank]),
+  );
+  const column = new Int32Array(table.seq.length);
+  for (const row of known) column[row] = present(ranks.get(nameOf(row)), "each source has a rank");
+  return column;
 }

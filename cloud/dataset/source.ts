@@ -17,6 +17,8 @@ export interface VectorTable {
   /** When the vector could first be known. */
   readonly closedAtUs: Float64Array;
   readonly readingCount: Float64Array;
+  /** 1 where models do not get it, because the breaker of the view was open for the device. */
+  readonly withheld: Uint8Array;
   readonly values: Float64Array;
 }
 

@@ -23,6 +23,8 @@ export interface VectorTable {
   /** When the vector could first be known. */
   readonly closedAtUs: Float64Array;
   readonly readingCount: Float64Array;
+  /** 1 where models do not get it, because the breaker of the view was open for the device. */
+  readonly withheld: Uint8Array;
   readonly values: Float64Array;
 }
 
@@ -67,9 +69,10 @@ export async function readVectors(connection: DuckDBConnection, query: VectorQue
   );
   const numbers = ["seq", "revision", "reading_count"].map((name) => `"${name}"::DOUBLE`);
   const times = ["window_start", "window_end", "closed_at"].map(micros);
+  const withheld = "coalesce(withheld, false)::UTINYINT";
   const values = Array.from({ length: width }, (_, i) => `coalesce("values"[${i + 1}], 'nan'::DOUBLE)`);
   const result = await connection.stream(
-    `SELECT gateway, epoch, device, ${[...numbers, ...times, ...values].join(", ")} ${from}`,
+    `SELECT gateway, epoch, device, ${[...numbers, ...times, withheld, ...values].join(", ")} ${from}`,
   );
   const column = (): Float64Array => new Float64Array(count);
   const [seq, revision, readingCount] = [column(), column(), column()];
@@ -79,15 +82,16 @@ export async function readVectors(connection: DuckDBConnection, query: VectorQue
     gateway: texts[0],
     epoch: texts[1],
     device: texts[2],
+    withheld: new Uint8Array(count),
     values: new Float64Array(count * width),
   };
-  const columns = [seq, revision, readingCount, windowStartUs, windowEndUs, closedAtUs];
+  const columns = [seq, revision, readingCount, windowStartUs, windowEndUs, closedAtUs, table.withheld];
   const names = new Map<string, string>();
   for await (const { at, rows, chunk } of chunksOf(result)) {
     texts.forEach((target, c) => copyTexts(chunk, c, { target, at, names }));
     columns.forEach((target, c) => copyNumbers(chunk, 3 + c, { target, at }));
     for (let i = 0; i < width; i++)
-      copyNumbers(chunk, 9 + i, { target: table.values, at: at * width + i, step: width });
+      copyNumbers(chunk, 10 + i, { target: table.values, at: at * width + i, step: width });
     assert(at + rows <= count, "a query sees one version of a table");
   }
   return { ...table, seq, revision, readingCount, windowStartUs, windowEndUs, closedAtUs };

@@ -50,7 +50,7 @@ test("of several revisions the newest that was known by the cut-off is taken", a
   expect(manifest.counts).toMatchObject({ superseded: 1, train: 14, testNormal: 5, purged: 1 });
 });
 
-test("of two epochs of a gateway the one that closed a window later is taken, whatever its revision says", async () => {
+test("of two epochs of a gateway the later one is taken, whatever its revision says", async () => {
   const other: Row[] = [{ startS: 0, epoch: "epoch-2", revision: 0, closedS: 70, values: [7, 7] }];
   const first = hops(20).map((row) => ({ ...row, revision: 3 }));
   const { train, manifest } = await buildDataset(lakeOf([...other, ...first]), spec());
@@ -59,6 +59,27 @@ test("of two epochs of a gateway the one that closed a window later is taken, wh
     { gateway: "site-1", epoch: "epoch-1", fromSeq: 2, toSeq: 20, rows: 18 },
     { gateway: "site-1", epoch: "epoch-2", fromSeq: 0, toSeq: 0, rows: 1 },
   ]);
+});
+
+test("of a window that was computed at the gateway and back-filled the gateway's vector is taken", async () => {
+  const filled = hops(25).map((row) => ({
+    ...row,
+    epoch: "0198a6d2-8c1f-8a5e-9d3b-2f6f0c9a1b7e",
+    closedS: 500,
+    values: [8, 8],
+  }));
+  const live = hops(20).map((row) => ({ ...row, epoch: "0198a6d2-8c1f-4a5e-9d3b-2f6f0c9a1b7e" }));
+  const { train, test, manifest } = await buildDataset(lakeOf([...filled, ...live]), spec());
+  expect([...train.values.subarray(0, 2)]).toEqual([0, 1]);
+  expect([...test.values.subarray(-2)]).toEqual([8, 8]);
+  expect(manifest.counts).toMatchObject({ superseded: 20 });
+});
+
+test("what the breaker of the view kept from models is not learned from, and counted", async () => {
+  const rows = hops(20).map((row, i) => ({ ...row, withheld: i < 3 }));
+  const { train, manifest } = await buildDataset(lakeOf(rows), spec());
+  expect(train.windowStartUs[0]).toBe(15 * SECOND_US);
+  expect(manifest.counts).toMatchObject({ withheld: 3, superseded: 0 });
 });
 
 test("nothing that became known after the cut-off changes the training set", async () => {

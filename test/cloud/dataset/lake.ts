@@ -15,6 +15,7 @@ export interface Row {
   readonly device?: string;
   readonly revision?: number;
   readonly closedS?: number;
+  readonly withheld?: boolean;
   readonly values?: readonly number[];
 }
 
@@ -53,6 +54,7 @@ export function table(rows: readonly Row[]): VectorTable {
     revision: Float64Array.from(rows, (row) => row.revision ?? 0),
     closedAtUs: Float64Array.from(rows, (row, i) => (row.closedS ?? ends[i] ?? 0) * SECOND_US),
     readingCount: Float64Array.from(rows, () => 10),
+    withheld: Uint8Array.from(rows, (row) => Number(row.withheld === true)),
     values: Float64Array.from(rows.flatMap((row) => row.values ?? [row.startS, row.startS + 1])),
   };
 }
