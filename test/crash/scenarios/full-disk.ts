@@ -1,6 +1,7 @@
-import { statfsSync } from "node:fs";
+import { readdirSync, statfsSync } from "node:fs";
 import { startObjectStore } from "@sluice/simulators/object-store/start.ts";
 import { systemClock } from "@sluice/shared/runtime/clock.ts";
+import type { Failure } from "../machine.ts";
 import { type Program, until } from "../programs.ts";
 import type { Scenario } from "../scenario.ts";
 import type { Trial, TrialResult } from "../trial.ts";
@@ -18,7 +19,7 @@ const leftBytes = (disk: string): number => {
   return bavail * bsize;
 };
 
-/** A gateway may end by itself where its disk is full or cannot be written to: whoever runs it starts it again. */
+/** A gateway refuses to start where its disk is full or cannot be written to: whoever runs it starts it again. */
 const SAYS_WHY =
   /disk is full|disk_full|no right to write|unwritable|read-?only|disk I\/O error|EROFS|ENOSPC/i;
 
@@ -56,18 +57,27 @@ async function fillAndKill(trial: Trial): Promise<TrialResult> {
   }
 }
 
-/** The disk can suddenly only be read: for a while, or until the kill, and at the next start. */
-async function readOnlyAndKill(trial: Trial): Promise<TrialResult> {
+/** What fails: everything, the messages alone, what is derived from them alone. */
+const PATTERNS = ["*", "*/segments/*", "*/state.db*"] as const;
+
+/**
+ * The disk suddenly refuses writes: for a while, after which the same process must go on by itself, or until the kill,
+ * and at the next start. What runs must not end, and nothing may be taken for damaged.
+ */
+async function failAndKill(trial: Trial, how: Failure): Promise<TrialResult> {
   await trial.begin();
   while (trial.kills < trial.wanted) {
     const gateway = trial.start();
     await trial.working(gateway);
     await trial.sleep(100);
-    trial.machine.fail("read-only");
+    trial.machine.fail(how, PATTERNS[trial.random.int(PATTERNS.length)]);
     await trial.sleep(500);
-    if (trial.random.int(2) === 0) trial.machine.heal();
+    if (trial.random.int(2) === 0) {
+      trial.machine.heal();
+      await trial.working(gateway);
+    }
     await trial.sleep(200);
-    await killOrEnded(trial, gateway);
+    await trial.kill(gateway);
     if (trial.random.int(2) === 0) {
       const refused = trial.start();
       await trial.sleep(1_200);
@@ -75,7 +85,23 @@ async function readOnlyAndKill(trial: Trial): Promise<TrialResult> {
     }
     trial.machine.heal();
   }
-  return trial.result(await trial.drain());
+  const status = await trial.drain();
+  const aside = readdirSync(trial.site.buffer, { recursive: true })
+    .map(String)
+    .filter((name) => /damaged/.test(name));
+  if (aside.length > 0) trial.failures.push(`set aside without damage: ${aside.join()}`);
+  return trial.result(status);
+}
+
+function failing(name: string, how: Failure, what: string): Scenario {
+  return {
+    name,
+    what: `${what}, all of them or those of some files, for a while or until the SIGKILL and over the next start; what runs must not end, and goes on by itself.`,
+    needs: ["cc"],
+    share: 4,
+    trialKillsMax: 15,
+    run: (trial) => failAndKill(trial, how),
+  };
 }
 
 /** A real remount between two lives: the start says that it cannot write, and nothing is lost by it. */
@@ -111,14 +137,9 @@ export const FULL_DISK: readonly Scenario[] = [
     trialKillsMax: 12,
     run: fillAndKill,
   },
-  {
-    name: "disk turns read-only",
-    what: "Every write fails with EROFS, for a while or until the SIGKILL and over the next start; a gateway that ends by itself and says why is started again.",
-    needs: ["cc"],
-    share: 4,
-    trialKillsMax: 15,
-    run: readOnlyAndKill,
-  },
+  failing("disk turns read-only", "read-only", "Writes fail with EROFS"),
+  failing("disk with I/O errors", "failing", "Writes and syncs fail with EIO"),
+  failing("disk with failing syncs", "unsynced", "Syncs fail with EIO after writes that did not"),
   {
     name: "disk mounted read-only at a start",
     what: "SIGKILL, the file system is remounted read-only, a start refuses, it is remounted again.",
