@@ -22,11 +22,7 @@ export function sineOfTurns(turns: number): number {
   const signed = turns - Math.round(turns);
   const angle = Math.abs(signed);
   const sine =
-    angle > 0.375
-      ? kernelSine(0.5 - angle)
-      : angle > 0.125
-        ? kernelCosine(0.25 - angle)
-        : kernelSine(angle);
+    angle > 0.375 ? kernelSine(0.5 - angle) : angle > 0.125 ? kernelCosine(0.25 - angle) : kernelSine(angle);
   return signed < 0 ? -sine : sine;
 }
 
