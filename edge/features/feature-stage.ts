@@ -3,7 +3,7 @@ import { featureViewSchema, type FeatureView } from "@sluice/shared/contract/fea
 import type { ReadingBlock } from "@sluice/shared/contract/reading.ts";
 import type { FeatureVector } from "@sluice/shared/contract/vector.ts";
 import { CheckpointReader, CheckpointWriter } from "@sluice/shared/features/checkpoint.ts";
-import { ViewError } from "@sluice/shared/features/check-view.ts";
+import { ViewError } from "@sluice/shared/features/view-error.ts";
 import { WindowEngine } from "@sluice/shared/features/engine.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 

@@ -1,85 +1,91 @@
-import type { FeatureView, FunctionFeature } from "../contract/feature-view.ts";
-import type { FeatureFunction } from "./functions/function.ts";
+import type { ExpressionFeature, FeatureView, FunctionFeature } from "../contract/feature-view.ts";
+import { deriveUnits } from "./check-units.ts";
+import { checkWindow } from "./check-window.ts";
+import { referencesOf } from "./expression.ts";
+import { orderFeatures, readExpression } from "./feature-order.ts";
+import { checkSettings } from "./feature-settings.ts";
+import { inputsOf } from "./functions/function.ts";
 import { FUNCTIONS } from "./functions/registry.ts";
+import { nearestName } from "./nearest-name.ts";
+import type { ViewIssue } from "./view-error.ts";
 
-/** One mistake in a view, with the path to it. */
-export interface ViewIssue {
-  readonly path: (string | number)[];
-  readonly message: string;
-}
+/** What other programs call functions of the library. */
+const OTHER_NAMES: ReadonlyMap<string, string> = new Map([
+  ["avg", "mean"],
+  ["average", "mean"],
+  ["stddev", "std"],
+  ["stdev", "std"],
+  ["sd", "std"],
+  ["var", "variance"],
+  ["percentile", "quantile"],
+  ["peak_to_peak", "range"],
+  ["corr", "correlation"],
+  ["ewma", "exponential_mean"],
+  ["ema", "exponential_mean"],
+  ["day_of_week", "weekday"],
+]);
 
-/** A view that names a function or a setting that the library does not have. */
-export class ViewError extends Error {
-  readonly issues: readonly ViewIssue[];
-
-  constructor(view: string, issues: readonly ViewIssue[]) {
-    const list = issues.map(({ path, message }) => `${path.join(".")}: ${message}`).join("; ");
-    super(`feature view "${view}": ${list}`);
-    this.name = "ViewError";
-    this.issues = issues;
-  }
-}
-
-/** What the function library finds wrong with a view that has passed the view's schema: all mistakes at once. */
+/**
+ * What is wrong with a view that has passed the view's schema: functions, settings, expressions, units, window and the
+ * memory that it would take, all mistakes at once, each with its path.
+ */
 export function checkView(view: FeatureView): readonly ViewIssue[] {
-  const { kind } = view.window;
-  if (kind !== "tumbling" && kind !== "hopping")
-    return [{ path: ["window", "kind"], message: `windows of kind "${kind}" cannot be computed` }];
-  return view.features.flatMap((feature, position) =>
-    ("fn" in feature
-      ? checkFeature(view, feature)
-      : [{ path: ["expr"], message: "expressions cannot be computed" }]
-    ).map(({ path, message }) => ({ path: ["features", position, ...path], message })),
-  );
+  return [
+    ...checkWindow(view),
+    ...view.features.flatMap((feature, place) =>
+      ("fn" in feature ? checkFunction(feature) : checkExpression(view, feature)).map((issue) => ({
+        ...issue,
+        path: ["features", place, ...issue.path],
+      })),
+    ),
+    ...checkCircles(view),
+    ...deriveUnits(view).issues,
+  ];
 }
 
-function checkFeature(view: FeatureView, feature: FunctionFeature): ViewIssue[] {
+function checkFunction(feature: FunctionFeature): ViewIssue[] {
   const fn = FUNCTIONS.get(feature.fn);
-  if (fn === undefined)
-    return [
-      {
-        path: ["fn"],
-        message: `"${feature.fn}" is no function; there are ${[...FUNCTIONS.keys()].join(", ")}`,
-      },
-    ];
-  return [...checkInputs(view, feature, fn), ...checkSettings(feature, fn)];
+  if (fn === undefined) {
+    const meant = OTHER_NAMES.get(feature.fn) ?? nearestName(feature.fn, FUNCTIONS.keys());
+    const hint = meant === undefined ? "" : `did you mean ${meant}? `;
+    const message = `"${feature.fn}" is no function; ${hint}there are ${[...FUNCTIONS.keys()].join(", ")}`;
+    return [{ path: ["fn"], message }];
+  }
+  const [wanted, given] = [inputsOf(fn), [feature.of ?? []].flat().length];
+  const inputs =
+    given === wanted
+      ? []
+      : [
+          {
+            path: ["of"],
+            message: `${fn.name} takes ${wanted === 0 ? "no input" : wanted === 1 ? "1 input" : `${wanted} inputs`}, not ${given}`,
+          },
+        ];
+  return [...inputs, ...checkSettings(feature, fn)];
 }
 
-function checkInputs(view: FeatureView, feature: FunctionFeature, fn: FeatureFunction): ViewIssue[] {
-  const inputs = [feature.of ?? []].flat();
-  const wanted = fn.kind === "two inputs" ? 2 : 1;
-  if (inputs.length !== wanted)
-    return [
-      {
-        path: ["of"],
-        message: `${fn.name} takes ${wanted} ${wanted === 1 ? "input" : "inputs"}, not ${inputs.length}`,
-      },
-    ];
-  // Own members only: "constructor" is a valid name and every object has one.
-  return inputs
-    .filter((input) => !Object.hasOwn(view.inputs, input))
-    .map((input) => ({
-      path: ["of"],
-      message: `"${input}" is not one of the inputs ${Object.keys(view.inputs).join(", ")}`,
-    }));
-}
-
-function checkSettings(feature: FunctionFeature, fn: FeatureFunction): ViewIssue[] {
-  const rules = fn.settings ?? {};
-  const given = feature.with ?? {};
-  const unknown = Object.keys(given)
-    .filter((name) => !Object.hasOwn(rules, name))
-    .map((name) => ({
-      path: ["with", name],
-      message: `${fn.name} has no such setting; it takes ${Object.keys(rules).join(", ") || "none"}`,
-    }));
-  const wrong = Object.entries(rules).flatMap(([name, rule]) => {
-    const value = Object.hasOwn(given, name) ? given[name] : undefined;
-    if (typeof value === "number" && value >= rule.min && value <= rule.max) return [];
-    const found = value === undefined ? "is missing" : `is ${JSON.stringify(value)}`;
-    return [
-      { path: ["with", name], message: `${found}; ${fn.name} needs it from ${rule.min} to ${rule.max}` },
-    ];
+function checkExpression(view: FeatureView, feature: ExpressionFeature): ViewIssue[] {
+  const expression = readExpression(feature.expr);
+  if (typeof expression === "string") return [{ path: ["expr"], message: expression }];
+  const names = view.features.map(({ name }) => name);
+  return [...referencesOf(expression)].flatMap(([name, at]) => {
+    if (names.includes(name)) return [];
+    const meant = nearestName(name, names);
+    const hint = Object.hasOwn(view.inputs, name)
+      ? "; it is an input, of which a function makes a feature first"
+      : meant === undefined
+        ? ""
+        : `; did you mean ${meant}?`;
+    return [{ path: ["expr"], message: `"${name}" at character ${at} is no feature of this view${hint}` }];
   });
-  return [...unknown, ...wrong];
+}
+
+function checkCircles(view: FeatureView): ViewIssue[] {
+  return orderFeatures(view.features).circles.map((circle) => {
+    const names = [...circle, ...circle.slice(0, 1)].map((place) => view.features[place]?.name);
+    return {
+      path: ["features", circle[0] ?? 0, "expr"],
+      message: `refers to itself: ${names.join(" → ")}`,
+    };
+  });
 }

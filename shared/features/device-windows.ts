@@ -190,12 +190,13 @@ export class DeviceWindows {
       if (firstUs === Infinity) break;
       if (firstUs >= endUs) endUs = alignDown(firstUs, hopUs) + hopUs;
       if (endUs > watermarkUs) break;
+      const bounds = { startUs: endUs - sizeUs, endUs };
       const readingCount = this.#select(endUs - sizeUs, endUs);
-      const values = this.#plan.evaluate(this.#samples, this.#state);
-      results.push({ startUs: endUs - sizeUs, endUs, revision: 0, readingCount, values });
+      const values = this.#plan.evaluate(this.#samples, this.#state, bounds);
+      results.push({ ...bounds, revision: 0, readingCount, values });
       if (this.#state.length === 0) continue;
       this.#closed.push({ startUs: endUs - sizeUs, before: this.#state.slice() });
-      this.#plan.advance(this.#samples, this.#state);
+      this.#plan.advance(this.#samples, this.#state, bounds);
     }
     this.#nextEndUs = alignDown(watermarkUs, hopUs) + hopUs;
     this.#forget(watermarkUs);
@@ -239,7 +240,8 @@ export class DeviceWindows {
     if (revision > 0) this.#revisions.set(startUs, revision);
     // The state before the next closed window is the state that this window closed with, had it been empty.
     const before = this.#closed.find((window) => window.startUs >= startUs)?.before ?? this.#state;
-    return { startUs, endUs, revision, readingCount, values: this.#plan.evaluate(this.#samples, before) };
+    const values = this.#plan.evaluate(this.#samples, before, { startUs, endUs });
+    return { startUs, endUs, revision, readingCount, values };
   }
 
   /** Points the samples at the readings in [startUs, endUs) and returns how many there are. */

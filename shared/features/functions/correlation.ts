@@ -26,6 +26,9 @@ function pairs(first: Samples, second: Samples): readonly [Samples, Samples] {
 export const correlation: TwoInputs = {
   name: "correlation",
   kind: "two inputs",
+  summary:
+    "Pearson's correlation of the readings with equal event times; from two pairs on, none where one side is constant.",
+  unit: "1",
   evaluate(first, second) {
     const [x, y] = pairs(first, second);
     if (x.count < 2 || x.squares() === 0 || y.squares() === 0) return undefined;

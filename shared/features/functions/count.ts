@@ -4,5 +4,7 @@ import type { OneInput } from "./function.ts";
 export const count: OneInput = {
   name: "count",
   kind: "one input",
+  summary: "The number of readings; 0 where there is none.",
+  unit: "1",
   evaluate: (input) => input.count,
 };

@@ -6,6 +6,8 @@ import { scaledRms } from "./rms.ts";
 export const crestFactor: OneInput = {
   name: "crest_factor",
   kind: "one input",
+  summary: "Peak over root mean square; none where all is 0.",
+  unit: "1",
   evaluate(input) {
     const [peak, rms] = [largestMagnitude(input), scaledRms(input)];
     return peak === undefined || rms === undefined || rms === 0 ? undefined : (peak * input.scale) / rms;

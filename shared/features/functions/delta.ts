@@ -4,5 +4,7 @@ import type { OneInput } from "./function.ts";
 export const delta: OneInput = {
   name: "delta",
   kind: "one input",
+  summary: "The latest value minus the earliest; from two readings on.",
+  unit: "input",
   evaluate: (input) => (input.count < 2 ? undefined : input.value(input.count - 1) - input.value(0)),
 };

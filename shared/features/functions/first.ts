@@ -4,5 +4,7 @@ import type { OneInput } from "./function.ts";
 export const first: OneInput = {
   name: "first",
   kind: "one input",
+  summary: "The earliest value by event time.",
+  unit: "input",
   evaluate: (input) => (input.count === 0 ? undefined : input.value(0)),
 };

@@ -8,6 +8,8 @@ import type { OneInput } from "./function.ts";
 export const kurtosis: OneInput = {
   name: "kurtosis",
   kind: "one input",
+  summary: "The fourth standardised moment, 3 for normal noise; from four readings on, none of a constant.",
+  unit: "1",
   evaluate(input) {
     const { count } = input;
     if (count < 4 || input.squares() === 0) return undefined;

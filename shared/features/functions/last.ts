@@ -4,5 +4,7 @@ import type { OneInput } from "./function.ts";
 export const last: OneInput = {
   name: "last",
   kind: "one input",
+  summary: "The latest value by event time.",
+  unit: "input",
   evaluate: (input) => (input.count === 0 ? undefined : input.value(input.count - 1)),
 };

@@ -4,5 +4,7 @@ import type { OneInput } from "./function.ts";
 export const max: OneInput = {
   name: "max",
   kind: "one input",
+  summary: "The largest value.",
+  unit: "input",
   evaluate: (input) => input.max(),
 };

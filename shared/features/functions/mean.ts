@@ -4,5 +4,7 @@ import type { OneInput } from "./function.ts";
 export const mean: OneInput = {
   name: "mean",
   kind: "one input",
+  summary: "The arithmetic mean, Σx / n.",
+  unit: "input",
   evaluate: (input) => input.mean(),
 };

@@ -5,5 +5,7 @@ import { quantileOf } from "./quantile.ts";
 export const median: OneInput = {
   name: "median",
   kind: "one input",
+  summary: "The middle value, or the mean of the two middle ones.",
+  unit: "input",
   evaluate: (input) => quantileOf(input, 0.5),
 };

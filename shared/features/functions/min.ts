@@ -4,5 +4,7 @@ import type { OneInput } from "./function.ts";
 export const min: OneInput = {
   name: "min",
   kind: "one input",
+  summary: "The smallest value.",
+  unit: "input",
   evaluate: (input) => input.min(),
 };

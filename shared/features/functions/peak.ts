@@ -11,5 +11,7 @@ export function largestMagnitude(input: Samples): number | undefined {
 export const peak: OneInput = {
   name: "peak",
   kind: "one input",
+  summary: "The largest magnitude, max |x|.",
+  unit: "input",
   evaluate: largestMagnitude,
 };

@@ -1,5 +1,5 @@
 import type { Samples } from "../samples.ts";
-import type { OneInput } from "./function.ts";
+import { numberOf, type OneInput } from "./function.ts";
 
 /** The value below which the share `q` lies: linear between the neighbours at (n - 1) q (type 7 of Hyndman & Fan 1996). */
 export function quantileOf(input: Samples, q: number): number | undefined {
@@ -19,6 +19,8 @@ export function quantileOf(input: Samples, q: number): number | undefined {
 export const quantile: OneInput = {
   name: "quantile",
   kind: "one input",
+  summary: "The value below which the share `q` lies, linear between neighbours (type 7 of Hyndman and Fan).",
+  unit: "input",
   settings: { q: { min: 0, max: 1 } },
-  evaluate: (input, settings) => quantileOf(input, settings["q"] ?? Number.NaN),
+  evaluate: (input, { settings }) => quantileOf(input, numberOf(settings, "q")),
 };

@@ -4,6 +4,8 @@ import type { OneInput } from "./function.ts";
 export const range: OneInput = {
   name: "range",
   kind: "one input",
+  summary: "The largest minus the smallest value.",
+  unit: "input",
   evaluate(input) {
     const [min, max] = [input.min(), input.max()];
     return min === undefined || max === undefined ? undefined : max - min;

@@ -4,6 +4,8 @@ import type { TwoInputs } from "./function.ts";
 export const ratio: TwoInputs = {
   name: "ratio",
   kind: "two inputs",
+  summary: "The mean of the first input over the mean of the second; none where that is 0.",
+  unit: "input/other",
   evaluate(first, second) {
     const [above, below] = [first.mean(), second.mean()];
     return above === undefined || below === undefined || below === 0 ? undefined : above / below;

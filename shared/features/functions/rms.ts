@@ -17,6 +17,8 @@ export function scaledRms(input: Samples): number | undefined {
 export const rms: OneInput = {
   name: "rms",
   kind: "one input",
+  summary: "The root mean square, √(Σx² / n).",
+  unit: "input",
   evaluate(input) {
     const scaled = scaledRms(input);
     return scaled === undefined ? undefined : scaled / input.scale;

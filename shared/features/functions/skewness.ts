@@ -7,6 +7,8 @@ import type { OneInput } from "./function.ts";
 export const skewness: OneInput = {
   name: "skewness",
   kind: "one input",
+  summary: "The third standardised moment; from three readings on, none of a constant.",
+  unit: "1",
   evaluate(input) {
     const { count } = input;
     if (count < 3 || input.squares() === 0) return undefined;

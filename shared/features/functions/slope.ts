@@ -7,6 +7,8 @@ import type { OneInput } from "./function.ts";
 export const slope: OneInput = {
   name: "slope",
   kind: "one input",
+  summary: "The least-squares slope over event time; none where all readings have one time.",
+  unit: "input/s",
   evaluate(input) {
     const { count, scale } = input;
     if (count < 2) return undefined;

@@ -7,6 +7,8 @@ import type { OneInput } from "./function.ts";
 export const std: OneInput = {
   name: "std",
   kind: "one input",
+  summary: "The sample standard deviation, the root of the variance; from two readings on.",
+  unit: "input",
   evaluate: (input) =>
     input.count < 2 ? undefined : Math.sqrt(input.squares() / (input.count - 1)) / input.scale,
 };

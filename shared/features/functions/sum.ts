@@ -4,5 +4,7 @@ import type { OneInput } from "./function.ts";
 export const sum: OneInput = {
   name: "sum",
   kind: "one input",
+  summary: "The sum of the values, Σx, compensated.",
+  unit: "input",
   evaluate: (input) => input.sum(),
 };

@@ -7,6 +7,8 @@ import type { OneInput } from "./function.ts";
 export const variance: OneInput = {
   name: "variance",
   kind: "one input",
+  summary: "The sample variance, Σ(x - mean)² / (n - 1); from two readings on.",
+  unit: "input^2",
   evaluate: (input) =>
     input.count < 2 ? undefined : input.squares() / (input.count - 1) / input.scale / input.scale,
 };

@@ -4,6 +4,8 @@ import type { OneInput } from "./function.ts";
 export const zeroCrossings: OneInput = {
   name: "zero_crossings",
   kind: "one input",
+  summary: "How often the sign changes from one reading to the next; zeros are passed over.",
+  unit: "1",
   evaluate(input) {
     if (input.count === 0) return undefined;
     let sign = 0;

@@ -1,5 +1,6 @@
-import { checkView, ViewError } from "@sluice/shared/features/check-view.ts";
+import { checkView } from "@sluice/shared/features/check-view.ts";
 import { WindowEngine } from "@sluice/shared/features/engine.ts";
+import { ViewError } from "@sluice/shared/features/view-error.ts";
 import { expect, test } from "vitest";
 import { viewOf } from "./readings.ts";
 
@@ -13,7 +14,7 @@ test("a view that the library can compute has no issues", () => {
 });
 
 test.each([
-  [{ fn: "avg" }, "fn", /"avg" is no function; there are .*mean/],
+  [{ fn: "avg" }, "fn", /"avg" is no function; did you mean mean\? there are count, mean/],
   [{ fn: "constructor" }, "fn", /is no function/],
   [{ fn: "mean", of: ["a", "b"] }, "of", /mean takes 1 input, not 2/],
   [{ fn: "ratio", of: "a" }, "of", /ratio takes 2 inputs, not 1/],

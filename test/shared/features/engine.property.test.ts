@@ -1,10 +1,10 @@
-import { FUNCTIONS } from "@sluice/shared/features/functions/registry.ts";
 import type { FeatureView } from "@sluice/shared/contract/feature-view.ts";
 import type { FeatureVector } from "@sluice/shared/contract/vector.ts";
 import { WindowEngine } from "@sluice/shared/features/engine.ts";
 import { recompute } from "@sluice/shared/features/recompute.ts";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
+import { everyFunction } from "./functions-all.ts";
 import { nearly } from "./nearly.ts";
 import { blockOf, cut, type TestReading, viewOf } from "./readings.ts";
 import { modelVectors } from "./window-model.ts";
@@ -48,12 +48,10 @@ function viewWith(
   all: boolean,
 ): FeatureView {
   const few = [{ fn: "count" }, { fn: "sum" }, { fn: "first" }, { fn: "deviation" }];
-  const every = [...FUNCTIONS.values()].map((fn) => ({
-    fn: fn.name,
-    of: fn.kind === "two inputs" ? ["a", "b"] : "a",
-    ...(fn.settings === undefined ? {} : { with: { q: 0.3 } }),
-  }));
-  return viewOf(all ? every : few, window.kind === "tumbling" ? { ...window, sizeMs: 200 } : window);
+  return viewOf(
+    all ? everyFunction() : few,
+    window.kind === "tumbling" ? { ...window, sizeMs: 200 } : window,
+  );
 }
 
 const engineOf = (view: FeatureView): WindowEngine => new WindowEngine(view, "hash", 0);

@@ -3,8 +3,12 @@ import { FUNCTIONS } from "@sluice/shared/features/functions/registry.ts";
 import { Samples } from "@sluice/shared/features/samples.ts";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
+import { everyFunction } from "./functions-all.ts";
 import { nearly } from "./nearly.ts";
 import { viewOf } from "./readings.ts";
+
+const CALL = { settings: {}, startUs: 0, endUs: 60_000_000 };
+const QUANTILE = { ...CALL, settings: { q: 0.7 } };
 
 const anyFinite = fc.oneof(
   fc.double({ noNaN: true, noDefaultInfinity: true }),
@@ -20,12 +24,7 @@ function samplesOf(values: readonly number[], stepUs = 1_000): Samples {
 }
 
 test("every function gives a finite number that is not -0, or nothing, for any readings and any state", () => {
-  const all = [...FUNCTIONS.values()].map((fn) => ({
-    fn: fn.name,
-    of: fn.kind === "two inputs" ? ["a", "b"] : "a",
-    ...(fn.settings === undefined ? {} : { with: { q: 0.3 } }),
-  }));
-  const view = compileView(viewOf(all));
+  const view = compileView(viewOf(everyFunction()));
   const state = new Float64Array(view.stateDoubles);
   fc.assert(
     fc.property(
@@ -34,12 +33,12 @@ test("every function gives a finite number that is not -0, or nothing, for any r
       fc.constantFrom(0, 1, 1_000),
       (a, b, stepUs) => {
         const inputs = [samplesOf(a, stepUs), samplesOf(b, stepUs)];
-        for (const value of view.evaluate(inputs, state)) {
+        for (const value of view.evaluate(inputs, state, CALL)) {
           if (value === undefined) continue;
           expect(Number.isFinite(value)).toBe(true);
           expect(Object.is(value, -0)).toBe(false);
         }
-        view.advance(inputs, state);
+        view.advance(inputs, state, CALL);
       },
     ),
     { numRuns: 2_000 },
@@ -56,7 +55,7 @@ test("location functions stay between the smallest and the largest value", () =>
         for (const name of ["mean", "median", "quantile"]) {
           const fn = FUNCTIONS.get(name);
           if (fn?.kind !== "one input") throw new Error(`${name} takes one input`);
-          const value = fn.evaluate(samples, { q });
+          const value = fn.evaluate(samples, { ...CALL, settings: { q } });
           expect(value).toBeGreaterThanOrEqual(Math.min(...values));
           expect(value).toBeLessThanOrEqual(Math.max(...values));
         }
@@ -75,8 +74,8 @@ test("shape functions do not change when a signal is multiplied by a power of tw
         for (const name of ["skewness", "kurtosis", "crest_factor", "zero_crossings"]) {
           const fn = FUNCTIONS.get(name);
           if (fn?.kind !== "one input") throw new Error(`${name} takes one input`);
-          const expected = fn.evaluate(samplesOf(values), {});
-          expect(fn.evaluate(scaled, {})).toEqual(nearly(expected, 6));
+          const expected = fn.evaluate(samplesOf(values), CALL);
+          expect(fn.evaluate(scaled, CALL)).toEqual(nearly(expected, 6));
         }
       },
     ),
@@ -100,7 +99,7 @@ test("what functions share about a window never leaks into the next one", () => 
           );
           for (const fn of FUNCTIONS.values())
             if (fn.kind === "one input")
-              pairs.push([fn.evaluate(shared, { q: 0.7 }), fn.evaluate(fresh, { q: 0.7 })]);
+              pairs.push([fn.evaluate(shared, QUANTILE), fn.evaluate(fresh, QUANTILE)]);
         }
         for (const [reused, fresh] of pairs) expect(reused).toEqual(fresh);
       },

@@ -3,6 +3,8 @@ import { Samples } from "@sluice/shared/features/samples.ts";
 import { expect, test } from "vitest";
 import { nearly } from "./nearly.ts";
 
+const CALL = { settings: {}, startUs: 1_700_000_000_000_000, endUs: 1_700_000_060_000_000 };
+
 /** Evaluates a function over values one second apart, or at the given seconds. */
 function evaluate(
   name: string,
@@ -16,10 +18,12 @@ function evaluate(
     samples.reset(times, Float64Array.from(values), 0, values.length);
     return samples;
   });
+  const call = { ...CALL, settings: options.with ?? {} };
   const fn = FUNCTIONS.get(name);
-  if (fn?.kind === "one input") return fn.evaluate(first, options.with ?? {});
-  if (fn?.kind === "two inputs") return fn.evaluate(first, second);
-  return fn?.evaluate(first, Float64Array.from(options.state ?? []));
+  if (fn?.kind === "one input") return fn.evaluate(first, call);
+  if (fn?.kind === "two inputs") return fn.evaluate(first, second, call);
+  if (fn?.kind === "stateful") return fn.evaluate(first, Float64Array.from(options.state ?? []), call);
+  return fn?.evaluate(call);
 }
 
 const SAMPLE = [2, 4, 4, 4, 5, 5, 7, 9]; // Mean 5, squared deviations 32.
@@ -156,18 +160,18 @@ test("deviation is the mean minus the cumulative mean, and has no value before t
 test("the cumulative mean counts each window once", () => {
   const deviation = FUNCTIONS.get("deviation");
   if (deviation?.kind !== "stateful") throw new Error("deviation is stateful");
-  const state = new Float64Array(deviation.doubles);
+  const state = new Float64Array(deviation.doubles({}));
   for (const window of [[1, 1, 1, 1, 1], [4], [], [10, 10]])
-    deviation.advance(Samples.of(Float64Array.from(window)), state);
+    deviation.advance(Samples.of(Float64Array.from(window)), state, CALL);
   expect([...state]).toEqual([5, 3]);
 });
 
 test("the cumulative mean survives values at the end of the doubles", () => {
   const deviation = FUNCTIONS.get("deviation");
   if (deviation?.kind !== "stateful") throw new Error("deviation is stateful");
-  const state = new Float64Array(deviation.doubles);
+  const state = new Float64Array(deviation.doubles({}));
   for (const value of [1.7e308, -1.7e308, -1.7e308, 1.7e308])
-    deviation.advance(Samples.of(Float64Array.of(value)), state);
+    deviation.advance(Samples.of(Float64Array.of(value)), state, CALL);
   expect(Math.abs(state[0] ?? Number.NaN)).toBeLessThan(1e293);
 });
 

@@ -71,8 +71,10 @@ export function cut(block: ReadingBlock, places: readonly number[]): ReadingBloc
 
 export interface TestFeature {
   readonly fn: string;
-  readonly of?: string | readonly string[];
-  readonly with?: Readonly<Record<string, number>>;
+  /** The input a, unless it says otherwise or that there is none. */
+  readonly of?: string | readonly string[] | undefined;
+  readonly with?: Readonly<Record<string, number | string>> | undefined;
+  readonly from?: string;
 }
 
 /** A view of pumps over the metrics a and b; a hopping window of 300 ms every 100 ms unless said otherwise. */
