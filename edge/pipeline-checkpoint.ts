@@ -1,6 +1,7 @@
 import { deserialize, serialize } from "node:v8";
 import { crc32 } from "node:zlib";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
+import type { NewestState } from "./features/newest-vectors.ts";
 import type { DecoderState } from "./decode/decoder.ts";
 
 /** What the stages remember of the messages up to an offset. */
@@ -8,10 +9,11 @@ export interface PipelineCheckpoint {
   readonly decoder: DecoderState;
   /** As `FeatureStage.checkpoint` made it. */
   readonly features: Uint8Array;
+  readonly newest: NewestState;
 }
 
 /** The first byte: a checkpoint of another version says so and is not misread. */
-const FORMAT = 3;
+const FORMAT = 4;
 const HEADER_BYTES = 5;
 
 /** Format u8, CRC-32 u32 little-endian, then V8's structured clone. */

@@ -1,3 +1,4 @@
+import type { OnlineAnswer, OnlineQuery } from "@sluice/shared/contract/online.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { PipelineSnapshot } from "./status/gateway-status.ts";
 import type { Announcement } from "./pipeline.ts";
@@ -14,6 +15,7 @@ export interface Failure {
 export type ToWorker =
   | { readonly kind: "group"; readonly id: number; readonly group: ArrayBuffer }
   | { readonly kind: "snapshot"; readonly id: number }
+  | { readonly kind: "online"; readonly id: number; readonly query: OnlineQuery }
   | { readonly kind: "nudge" }
   | { readonly kind: "stop"; readonly deadlineMs: number };
 
@@ -22,6 +24,7 @@ export type FromWorker =
   /** The group is on disk, or it is not and nothing of it may be acknowledged. */
   | { readonly kind: "settled"; readonly id: number; readonly failure: Failure | undefined }
   | { readonly kind: "snapshot"; readonly id: number; readonly snapshot: PipelineSnapshot }
+  | { readonly kind: "online"; readonly id: number; readonly outcome: OnlineAnswer | Failure }
   | { readonly kind: "announcement"; readonly announcement: Announcement }
   | { readonly kind: "failed"; readonly failure: Failure }
   | { readonly kind: "stopped" };

@@ -3,6 +3,7 @@ import type { Alert } from "@sluice/shared/contract/alert.ts";
 import type { Bundle } from "@sluice/shared/contract/bundle.ts";
 import type { NewEvent } from "@sluice/shared/contract/event.ts";
 import type { OutgoingMessage, RawMessage } from "@sluice/shared/contract/message.ts";
+import type { OnlineAnswer, OnlineQuery } from "@sluice/shared/contract/online.ts";
 import type { QuarantineRow } from "@sluice/shared/contract/quarantine.ts";
 import type { FeatureView } from "@sluice/shared/contract/feature-view.ts";
 import type { Prediction } from "@sluice/shared/contract/prediction.ts";
@@ -17,6 +18,8 @@ import type { StateStore } from "./buffer/state-store.ts";
 import type { WatchStatus } from "./decode/contract-watch.ts";
 import type { Decoded, Decoder } from "./decode/decoder.ts";
 import { FeatureStage } from "./features/feature-stage.ts";
+import { NewestVectors } from "./features/newest-vectors.ts";
+import { onlineValues } from "./features/online-values.ts";
 import type { InferenceStage } from "./inference/inference-stage.ts";
 import { decodeCheckpoint, encodeCheckpoint } from "./pipeline-checkpoint.ts";
 
@@ -87,6 +90,7 @@ interface Derived {
 export class Pipeline {
   readonly #options: PipelineOptions;
   #features: FeatureStage;
+  #newest: NewestVectors;
   #modelView: FeatureView | undefined;
   /** When feature state was last on disk; undefined where it must go with the next step. */
   #checkpointedAtUs: number | undefined;
@@ -97,11 +101,14 @@ export class Pipeline {
     this.#options = options;
     const { state, clock, inference } = options;
     const checkpoint = state.checkpoint();
-    if (checkpoint === undefined) this.#features = new FeatureStage([], 0);
-    else {
-      const { decoder, features } = decodeCheckpoint(checkpoint.bytes);
+    if (checkpoint === undefined) {
+      this.#features = new FeatureStage([], 0);
+      this.#newest = new NewestVectors();
+    } else {
+      const { decoder, features, newest } = decodeCheckpoint(checkpoint.bytes);
       options.decoder.restore(decoder, (from) => this.#stored(from, checkpoint.throughOffset));
       this.#features = FeatureStage.restore(features);
+      this.#newest = NewestVectors.restore(newest);
     }
     this.#replay((checkpoint?.throughOffset ?? -1) + 1);
     const isUnderOtherSettings = options.decoder.caughtUp();
@@ -114,6 +121,11 @@ export class Pipeline {
 
   get features(): FeatureStage {
     return this.#features;
+  }
+
+  /** The newest vectors of some devices. Throws PipelineError "features.no_such_view" or "features.no_such_feature". */
+  online(query: OnlineQuery, nowUs: number): OnlineAnswer {
+    return onlineValues(query, this.#features.views(), { newest: this.#newest, nowUs });
   }
 
   /** How the devices keep their contracts at the moment; of the open breakers at most so many by name. */
@@ -136,7 +148,7 @@ export class Pipeline {
   #replay(fromOffset: number): void {
     const { state, decoder } = this.#options;
     for (const messages of this.#stored(fromOffset, state.decodedThrough))
-      this.#features.process(decoder.decode(messages).readings);
+      this.#newest.put(this.#features.process(decoder.decode(messages).readings));
   }
 
   /** The messages of a range of offsets, some at a time; those that are not there are passed over. */
@@ -183,6 +195,7 @@ export class Pipeline {
     const vectors: StoredVector[] = this.#features
       .process(decoded.readings)
       .map((vector, i) => ({ ...vector, seq: firstSeq + i }));
+    this.#newest.put(vectors);
     const { predictions, alerts } = inference.score(vectors, state.nextSeq("predictions"), clock.nowUs());
     const rows: StreamRows = {
       readings: decoded.readings,
@@ -261,6 +274,7 @@ export class Pipeline {
     return encodeCheckpoint({
       decoder: this.#options.decoder.state(),
       features: this.#features.checkpoint(),
+      newest: this.#newest.state(),
     });
   }
 
@@ -284,6 +298,7 @@ export class Pipeline {
     const wanted = this.#modelView === undefined ? views : [...views, this.#modelView];
     this.#features.setViews(wanted, state.decodedThrough + 1);
     if (this.#hashes() === before) return;
+    this.#newest.keep(new Set(this.#features.views().map(({ hash }) => hash)));
     this.#checkpointedAtUs = undefined; // Should the disk be full now, the next step takes the new views along.
     this.checkpoint();
   }

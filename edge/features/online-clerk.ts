@@ -3,7 +3,7 @@ import type { IncomingMessage, OutgoingMessage } from "@sluice/shared/contract/m
 import {
   type OnlineAnswer,
   type OnlineQuery,
-  type OnlineRequest,
+  onlineEnvelopeSchema,
   onlineRequestSchema,
 } from "@sluice/shared/contract/online.ts";
 import {
@@ -59,68 +59,50 @@ export class OnlineClerk {
     }
     const request = parseCheckedJson("request", onlineRequestSchema, message.payload);
     if (typeof request === "string")
-      return this.#refuse(message, undefined, new PipelineError("features.request_invalid", request));
-    const { id, replyTo: _, ...query } = request;
+      return this.#refuse(message, new PipelineError("features.request_invalid", request));
+    const { id: _id, replyTo: _replyTo, ...query } = request;
     try {
-      const answer = await this.#ask(query);
-      return this.#tell(message, request, { ...(id === undefined ? {} : { id }), ...answer }, "answered");
+      return this.#tell(message, await this.#ask(query), "answered");
     } catch (error) {
-      return this.#refuse(message, request, error);
+      return this.#refuse(message, error);
     }
   }
 
   turnAway(message: IncomingMessage): OutgoingMessage | undefined {
-    const request = parseCheckedJson("request", onlineRequestSchema, message.payload);
     return this.#refuse(
       message,
-      typeof request === "string" ? undefined : request,
       new PipelineError("features.busy", "too many requests are being answered", {
         hint: "Ask again in a moment, or for several devices in one request.",
       }),
     );
   }
 
-  #refuse(
-    message: IncomingMessage,
-    request: OnlineRequest | undefined,
-    error: unknown,
-  ): OutgoingMessage | undefined {
-    const id = request?.id;
-    return this.#tell(
-      message,
-      request,
-      { ...(id === undefined ? {} : { id }), error: shownError(error) },
-      "refused",
-    );
+  #refuse(message: IncomingMessage, error: unknown): OutgoingMessage | undefined {
+    return this.#tell(message, { error: shownError(error) }, "refused");
   }
 
   #tell(
-    { client, response }: IncomingMessage,
-    request: OnlineRequest | undefined,
+    { client, payload, response }: IncomingMessage,
     body: object,
     outcome: "answered" | "refused",
   ): OutgoingMessage | undefined {
+    const envelope = parseCheckedJson("request", onlineEnvelopeSchema, payload);
+    const { id, replyTo = client } = typeof envelope === "string" ? {} : envelope;
     const below = featuresReplyTopic(this.#gateway, "");
-    const named = request?.replyTo ?? client;
-    const topic = response?.topic.startsWith(below) === true ? response.topic : below + named;
+    const topic = response?.topic.startsWith(below) === true ? response.topic : below + replyTo;
     // A wildcard or a level more in a client id would be another topic.
     if (!NAME.test(topic.slice(below.length))) {
       this.#counters.unanswerable++;
       return undefined;
     }
     this.#counters[outcome]++;
-    return {
-      topic,
-      payload: JSON.stringify(body),
-      qos: 1,
-      retain: false,
-      correlation: response?.correlation,
-    };
+    const text = JSON.stringify({ ...(id === undefined ? {} : { id }), ...body });
+    return { topic, payload: text, qos: 1, retain: false, correlation: response?.correlation };
   }
 }
 
 /** An error as a client is told. */
-export function shownError(error: unknown): {
+function shownError(error: unknown): {
   readonly code: string;
   readonly message: string;
   readonly hint?: string;

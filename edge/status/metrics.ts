@@ -70,6 +70,11 @@ export function metricsOf(status: GatewayStatus): readonly Metric[] {
       "Since the buffer was made: messages, readings, quarantined, predictions and the like.",
       byName(status.counters),
     ),
+    counter(
+      "feature_requests",
+      "Requests for feature vectors over MQTT, by what became of them.",
+      byName(status.online),
+    ),
     counter("features", "What became of readings on their way to vectors.", byName(status.features.counters)),
     counter(
       "inference",

@@ -1,3 +1,4 @@
+import { type OnlineAnswer, type OnlineQuery, onlineRequestSchema } from "@sluice/shared/contract/online.ts";
 import { type Clock, systemClock } from "@sluice/shared/runtime/clock.ts";
 import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { Part } from "@sluice/shared/runtime/lifecycle.ts";
@@ -13,11 +14,20 @@ const ANSWER_MS = 3_000;
 export interface StatusServerOptions {
   readonly settings: StatusSettings;
   readonly snapshot: () => Promise<GatewayStatus>;
+  /** Rejects with a PipelineError "features.…" where there is no such view or feature. */
+  readonly online: (query: OnlineQuery) => Promise<OnlineAnswer>;
   readonly clock?: Clock;
 }
 
+/** What a URL says; each may come several times. */
+interface OnlineParameters {
+  readonly device?: string | readonly string[];
+  readonly feature?: string | readonly string[];
+}
+
 /**
- * Serves `/status` as JSON, `/healthz` (200, or 503 with the reasons) and `/metrics` for Prometheus.
+ * Serves `/status` as JSON, `/healthz` (200, or 503 with the reasons), `/metrics` for Prometheus, and the newest feature
+ * vectors at `/features/<view>?device=<device>&feature=<name>` (both may be given several times).
  *
  * A gateway that does not say in time how it is, or cannot, is 503 everywhere, with the reason.
  */
@@ -40,6 +50,10 @@ export class StatusServer implements Part {
       const { healthy, problems } = await this.#snapshot();
       return reply.code(healthy ? 200 : 503).send({ healthy, problems });
     });
+    this.#server.get<{ Params: { view: string }; Querystring: OnlineParameters }>(
+      "/features/:view",
+      (request, reply) => this.#features(request.params.view, request.query, reply),
+    );
     this.#server.get("/metrics", async (_request, reply) => sendMetrics(await this.#snapshot(), reply));
   }
 
@@ -60,6 +74,26 @@ export class StatusServer implements Part {
 
   async stop(): Promise<void> {
     await this.#server.close();
+  }
+
+  async #features(view: string, query: OnlineParameters, reply: FastifyReply): Promise<FastifyReply> {
+    const { data, error } = onlineRequestSchema.safeParse({
+      view,
+      devices: [query.device ?? []].flat(),
+      ...(query.feature === undefined ? {} : { features: [query.feature].flat() }),
+    });
+    if (data === undefined) {
+      const message = error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; ");
+      const hint = "Ask as in /features/pump_health?device=pump-1&device=pump-2.";
+      return reply.code(400).send({ error: { code: "features.request_invalid", message, hint } });
+    }
+    try {
+      return await reply.send(await this.#options.online(data));
+    } catch (failure) {
+      if (!(failure instanceof PipelineError) || !failure.code.startsWith("features.")) throw failure;
+      const { code, message, hint } = failure;
+      return reply.code(404).send({ error: { code, message, hint } });
+    }
   }
 
   async #snapshot(): Promise<GatewayStatus> {

@@ -5,15 +5,25 @@ import type { Closing } from "./vector.ts";
 /** Most devices that one request may ask for: an answer of 1,000 vectors of 100 features is about 4 MB. */
 export const ONLINE_DEVICES_MAX = 1_000;
 
+/** Comes back with the answer, so that a client can tell its requests apart. */
+const id = z.string().max(128).optional();
+
+/** The last level of the topic of the answer, below `sluice/<gateway>/features/reply/`; the client id unless given. */
+const replyTo = z
+  .string()
+  .regex(/^[A-Za-z0-9._-]{1,64}$/, "1 to 64 letters, digits, dots, dashes or underscores")
+  .optional();
+
+/** What a request says of its answer, also one that is otherwise not valid. */
+export const onlineEnvelopeSchema = z.looseObject({
+  id: id.catch(undefined),
+  replyTo: replyTo.catch(undefined),
+});
+
 /** What is asked of a gateway over MQTT: the newest vectors of a view. */
 export const onlineRequestSchema = z.strictObject({
-  /** Comes back with the answer, so that a client can tell its requests apart. */
-  id: z.string().max(128).optional(),
-  /** The last level of the topic of the answer, below `sluice/<gateway>/features/reply/`; the client id unless given. */
-  replyTo: z
-    .string()
-    .regex(/^[A-Za-z0-9._-]{1,64}$/, "1 to 64 letters, digits, dots, dashes or underscores")
-    .optional(),
+  id,
+  replyTo,
   /** A view's name or its hash. */
   view: z.string().min(1).max(128),
   devices: z.array(deviceIdSchema).min(1).max(ONLINE_DEVICES_MAX),

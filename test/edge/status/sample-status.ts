@@ -96,6 +96,7 @@ export const parts: Parts = {
       problem: undefined,
     },
   ],
+  online: { answered: 5, refused: 1, unanswerable: 0, misdirected: 0 },
   commit: { messages: 1_002, groups: 40, failedGroups: 0, refused: 0, waitingBytes: 0 },
   rates: ratesOf({
     readingsPerS: 12.34,

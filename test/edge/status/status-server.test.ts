@@ -1,4 +1,6 @@
+import type { OnlineQuery } from "@sluice/shared/contract/online.ts";
 import { SimulatedClock } from "@sluice/shared/runtime/clock.ts";
+import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { afterEach, expect, test } from "vitest";
 import { fetchStatus } from "../../../edge/status/fetch-status.ts";
 import type { GatewayStatus } from "../../../edge/status/gateway-status.ts";
@@ -16,11 +18,16 @@ afterEach(async () => {
   servers = [];
 });
 
+const noView: StatusServerOptions["online"] = ({ view }) =>
+  Promise.reject(
+    new PipelineError("features.no_such_view", `this gateway computes no view "${view}"`, { hint: "None." }),
+  );
+
 async function serve(
   snapshot: () => Promise<GatewayStatus>,
   rest: Partial<StatusServerOptions> = {},
 ): Promise<StatusServer> {
-  const server = new StatusServer({ settings, snapshot, ...rest });
+  const server = new StatusServer({ settings, snapshot, online: noView, ...rest });
   servers.push(server);
   await server.start();
   return server;
@@ -101,10 +108,46 @@ test("metrics are in Prometheus' text form, with their labels, and can be scrape
   expect(text).not.toMatch(/NaN|undefined/);
 });
 
+test("feature vectors are served by view, device and feature", async () => {
+  const asked: OnlineQuery[] = [];
+  const server = await serve(async () => statusWith({}), {
+    online: async (query) => {
+      asked.push(query);
+      return { view: query.view, viewHash: "h", maxAgeMs: 1_000, vectors: [] };
+    },
+  });
+  const response = await get(server, "/features/pump%20health?device=p1&device=p%202&feature=a");
+  expect(response.status).toBe(200);
+  expect(await response.json()).toEqual({ view: "pump health", viewHash: "h", maxAgeMs: 1_000, vectors: [] });
+  await get(server, "/features/v?device=p1");
+  expect(asked).toEqual([
+    { view: "pump health", devices: ["p1", "p 2"], features: ["a"] },
+    { view: "v", devices: ["p1"] },
+  ]);
+});
+
+test("a question for features that cannot be answered says why, and what to ask instead", async () => {
+  const server = await serve(async () => statusWith({}));
+  const missing = await get(server, "/features/v?device=p1");
+  expect(missing.status).toBe(404);
+  expect(await missing.json()).toEqual({
+    error: { code: "features.no_such_view", message: 'this gateway computes no view "v"', hint: "None." },
+  });
+  for (const query of ["", "?device=", "?device=a%2Fb", "?device=p&feature="]) {
+    const wrong = await get(server, `/features/v${query}`);
+    expect(wrong.status).toBe(400);
+    expect(await wrong.json()).toMatchObject({ error: { code: "features.request_invalid" } });
+  }
+});
+
 test("a port in use and an address that is not ours are refused with what to do", async () => {
   const { address } = await serve(async () => statusWith({}));
   const start = (host: string, port: number): Promise<void> =>
-    new StatusServer({ settings: { host, port }, snapshot: async () => statusWith({}) }).start();
+    new StatusServer({
+      settings: { host, port },
+      snapshot: async () => statusWith({}),
+      online: noView,
+    }).start();
   await expect(start("127.0.0.1", Number(address.split(":")[1]))).rejects.toMatchObject({
     code: "status.port_in_use",
     hint: expect.stringContaining("status.port"),
