@@ -7,6 +7,7 @@ import type { Damage } from "./buffer/damage.ts";
 import { QuarantineStore } from "./buffer/quarantine-store.ts";
 import { SegmentLog } from "./buffer/segment-log.ts";
 import { StateStore } from "./buffer/state-store.ts";
+import { finishRepairs } from "./buffer/tools/salvage.ts";
 import type { GatewaySettings } from "./config.ts";
 
 export interface PipelineBufferOptions {
@@ -28,6 +29,7 @@ export class PipelineBuffer {
   constructor({ settings, bootId, clock, log, failed }: PipelineBufferOptions) {
     const { dir } = settings;
     const bodies = openBodies(dir, settings.encryptionKeyFile);
+    finishRepairs(dir);
     this.state = StateStore.open({ dir, bodies, clock, log, ...(failed === undefined ? {} : { failed }) });
     this.quarantine = QuarantineStore.open(dir, { bodies, log });
     const found: Damage[] = [];

@@ -11,8 +11,8 @@ export interface FileSpace {
 /** SQLite's number for auto_vacuum=INCREMENTAL. */
 const INCREMENTAL = 2;
 
-/** How the name of a file that was set aside goes on. */
-const ASIDE = /\.damaged(-\d+)?(-wal|-shm)?$/;
+/** How the name of a file that was set aside goes on, and of what somebody has saved from it. */
+const ASIDE = /\.(damaged(-\d+)?|repaired)(-wal|-shm)?$/;
 
 /** Lets a new database give pages back later; in one that has tables already, free pages are only used again. */
 export function letShrink(file: SqliteFile): void {
@@ -45,7 +45,7 @@ export function shrink(file: SqliteFile, bytesMax: number): boolean {
   return true;
 }
 
-/** Bytes of the files in a folder that were set aside as damaged: nobody deletes them, so they count. */
+/** Bytes of the files in a folder that were set aside as damaged, or saved from such: nobody deletes them, so they count. */
 export function asideBytes(dir: string): number {
   const names = readdirSync(dir).filter((name) => ASIDE.test(name));
   const sizes = names.map((name) => statSync(join(dir, name), { throwIfNoEntry: false })?.size ?? 0);

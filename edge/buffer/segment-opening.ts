@@ -1,10 +1,16 @@
-import { rmSync } from "node:fs";
 import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { Bodies } from "./body.ts";
 import type { Damage } from "./damage.ts";
 import { Segment } from "./segment.ts";
 import { setAside } from "./sqlite-file.ts";
-import { describeSalvage, putInPlace, type Salvaged, salvageSegment } from "./tools/salvage.ts";
+import {
+  describeSalvage,
+  mendedPath,
+  putInPlace,
+  removeDatabase,
+  type Salvaged,
+  salvageSegment,
+} from "./tools/salvage.ts";
 import { walDamage } from "./tools/sqlite-wal.ts";
 
 export interface OpenedSegment {
@@ -53,24 +59,21 @@ export function openSegment(place: SegmentPlace): OpenedSegment {
  */
 export function mendSegment(place: SegmentPlace, error: PipelineError): OpenedSegment {
   const { path, firstOffset, endOffset, bodies } = place;
-  const salvaged = salvageSegment(path, firstOffset, endOffset);
-  const removeCopy = (): void => {
-    for (const suffix of ["", "-wal", "-shm"]) rmSync(salvaged.path + suffix, { force: true });
-  };
+  const salvaged = salvageSegment(path, { firstOffset, endOffset, target: mendedPath(path) });
   const asItIs = salvaged.problems.length === 0 ? tryOpen(place) : undefined;
   if (asItIs !== undefined) {
     // It was mended before: what is missing in it is not to be had, and it is not set aside once more.
-    removeCopy();
+    removeDatabase(salvaged.path);
     const reason = "messages that were stored, or may have been, are not there";
     return { segment: asItIs, isWhole: false, damages: damagesOf(salvaged, path, reason) };
   }
   if (salvaged.groups === 0) {
-    removeCopy();
+    removeDatabase(salvaged.path);
     const damage = { file: path, fromOffset: firstOffset, endOffset };
     const reason = `${describeError(error)}; nothing could be saved from it, it is kept as ${setAside(path)}`;
     return { segment: undefined, isWhole: false, damages: [{ ...damage, reason }] };
   }
-  const reason = describeSalvage(putInPlace(path, salvaged.path), salvaged, error);
+  const reason = describeSalvage(putInPlace(path), salvaged, error);
   return {
     segment: new Segment(path, firstOffset, bodies),
     isWhole: false,

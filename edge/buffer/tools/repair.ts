@@ -1,11 +1,19 @@
-import { existsSync, rmSync } from "node:fs";
+import { renameSync } from "node:fs";
 import { basename } from "node:path";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { Bodies } from "../body.ts";
+import { letShrink } from "../file-space.ts";
 import { openSqlite, type SqliteFile, sqliteError } from "../sqlite-file.ts";
 import { type BufferFiles, endOf, listBufferFiles, type SegmentFile } from "./buffer-files.ts";
 import { examineSegment, examineState } from "./examine.ts";
-import { type OffsetRange, putInPlace, salvageSegment } from "./salvage.ts";
+import {
+  mendedPath,
+  type OffsetRange,
+  putInPlace,
+  removeDatabase,
+  repairedPath,
+  salvageSegment,
+} from "./salvage.ts";
 import { SqliteImage } from "./sqlite-image.ts";
 import { SqliteTrees } from "./sqlite-tree.ts";
 import { readState } from "./state-rows.ts";
@@ -79,7 +87,12 @@ const isStateDamaged = (path: string, { bodies }: RepairOptions): boolean =>
 
 function repairSegment(files: BufferFiles, file: SegmentFile, { replace }: RepairOptions): Repair {
   const { path, firstOffset, isAside } = file;
-  const salvaged = salvageSegment(path, firstOffset, isAside ? undefined : endOf(files, file));
+  const isForPlace = replace && !isAside;
+  const salvaged = salvageSegment(path, {
+    firstOffset,
+    endOffset: isAside ? undefined : endOf(files, file),
+    target: isForPlace ? mendedPath(path) : repairedPath(path),
+  });
   const common = {
     file: path,
     savedRows: salvaged.groups,
@@ -88,7 +101,7 @@ function repairSegment(files: BufferFiles, file: SegmentFile, { replace }: Repai
     problems: salvaged.problems,
   };
   const isNothing = salvaged.groups === 0;
-  if (isNothing) removeFile(salvaged.path);
+  if (isNothing) removeDatabase(salvaged.path);
   const kept = isNothing ? "nothing could be saved from it" : isAside ? "it was set aside before" : undefined;
   if (!replace || kept !== undefined)
     return {
@@ -97,44 +110,58 @@ function repairSegment(files: BufferFiles, file: SegmentFile, { replace }: Repai
       aside: undefined,
       kept: replace ? kept : undefined,
     };
-  return { ...common, repaired: path, aside: putInPlace(path, salvaged.path), kept: undefined };
+  return { ...common, repaired: path, aside: putInPlace(path), kept: undefined };
 }
 
 /**
  * A state is put in place only where nothing of it is lost. With rows missing, its ranges in the lake would have holes
  * for good; the gateway does better by itself: it sets the file aside and derives everything anew from the messages.
+ * Marks with one missing say nothing. Quarantined messages stand each for itself: what is left of them is put in place.
  */
 function repairState(path: string, { bodies, replace }: RepairOptions): Repair {
-  const target = `${path}.repaired`;
-  removeFile(target);
+  const target = replace ? mendedPath(path) : repairedPath(path);
+  removeDatabase(target);
   const image = new SqliteImage(path);
   let file: SqliteFile | undefined;
   try {
     file = openSqlite(target);
+    letShrink(file);
     const { tables, isComplete } = writeSchema(image, file);
     const { savedRows, lost, problems, isWhole } = copyRows(image, { file, tables, bodies });
     file.close();
     const common = { file: path, savedRows, savedMessages: 0, lost, problems };
-    const kept =
-      isComplete && isWhole
-        ? undefined
-        : "some of it is lost: the gateway begins a new epoch from the messages";
-    if (savedRows === 0) removeFile(target);
-    if (!replace || kept !== undefined)
-      return {
-        ...common,
-        repaired: savedRows === 0 ? undefined : target,
-        aside: undefined,
-        kept: replace ? kept : undefined,
-      };
-    return { ...common, repaired: path, aside: putInPlace(path, target), kept };
+    const isNothing = savedRows === 0;
+    const kept = isNothing
+      ? "nothing could be saved from it"
+      : basename(path).includes(".damaged")
+        ? "it was set aside before"
+        : isComplete && isWhole
+          ? undefined
+          : whyKept(path);
+    if (isNothing) removeDatabase(target);
+    if (replace && kept === undefined) return { ...common, repaired: path, aside: putInPlace(path), kept };
+    if (replace && !isNothing) renameSync(target, repairedPath(path));
+    return {
+      ...common,
+      repaired: isNothing ? undefined : repairedPath(path),
+      aside: undefined,
+      kept: replace ? kept : undefined,
+    };
   } catch (cause) {
     file?.close();
-    removeFile(target);
+    removeDatabase(target);
     throw sqliteError(cause, `cannot write ${target}`);
   } finally {
     image.close();
   }
+}
+
+/** Why a file with rows missing is not put in place; undefined where it is all the same. */
+function whyKept(path: string): string | undefined {
+  if (basename(path) === "quarantine.db") return undefined;
+  return basename(path) === "marks.db"
+    ? "some of it is lost: the gateway begins it anew"
+    : "some of it is lost: the gateway begins a new epoch from the messages";
 }
 
 /** Makes the tables and indexes that the damaged file says it has. */
@@ -186,8 +213,4 @@ function copyRows(
     problems: problems.named,
     isWhole: isComplete && refused === 0,
   };
-}
-
-function removeFile(path: string): void {
-  for (const suffix of ["", "-wal", "-shm"]) if (existsSync(path + suffix)) rmSync(path + suffix);
 }

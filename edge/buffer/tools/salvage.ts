@@ -26,15 +26,27 @@ export interface Salvaged {
 /** Rows of one transaction: bounds the write-ahead log of the new file. */
 const ROWS_PER_COMMIT = 256;
 
+/** The file that is to take the place of another: nobody else writes to it, and a start ends what a crash interrupted. */
+export const mendedPath = (path: string): string => `${path}.mended`;
+
+/** The file that is written for a person to look at, also while a gateway runs. */
+export const repairedPath = (path: string): string => `${path}.repaired`;
+
+export interface SalvageOptions {
+  readonly firstOffset: number;
+  /** Where the next file begins, where that is known: what is missing before it is lost. */
+  readonly endOffset: number | undefined;
+  /** The new file. */
+  readonly target: string;
+}
+
 /**
- * Writes every whole group of a damaged segment into a new file beside it, `<path>.repaired`; the segment itself is only
- * read. `endOffset` is where the next file begins, where that is known: what is missing before it is lost.
+ * Writes every whole group of a damaged segment into a new file; the segment itself is only read.
  *
  * Throws PipelineError "buffer.disk_full", "buffer.unwritable".
  */
-export function salvageSegment(path: string, firstOffset: number, endOffset?: number): Salvaged {
-  const target = `${path}.repaired`;
-  removeFile(target);
+export function salvageSegment(path: string, { firstOffset, endOffset, target }: SalvageOptions): Salvaged {
+  removeDatabase(target);
   const file = openSqlite(target);
   try {
     file.exec(SEGMENT_SCHEMA);
@@ -51,34 +63,39 @@ export function salvageSegment(path: string, firstOffset: number, endOffset?: nu
     };
   } catch (cause) {
     file.close();
-    removeFile(target);
+    removeDatabase(target);
     throw sqliteError(cause, `cannot write ${target}`);
   } finally {
     file.close();
   }
 }
 
-/** Puts the new file in the place of the damaged one, which is set aside; its new path. Durable when it returns. */
-export function putInPlace(path: string, repaired: string): string {
+/** Puts the mended file in the place of the damaged one, which is set aside; its new path. Durable when it returns. */
+export function putInPlace(path: string): string {
+  const mended = mendedPath(path);
   const aside = setAside(path);
   try {
-    renameSync(repaired, path);
+    renameSync(mended, path);
     syncFolder(dirname(path));
   } catch (cause) {
-    throw sqliteError(cause, `cannot put ${repaired} in the place of ${path}`);
+    throw sqliteError(cause, `cannot put ${mended} in the place of ${path}`);
   }
   return aside;
 }
 
-/** Ends what `putInPlace` began: a crash may have come when the damaged file was aside and the new one not yet in place. */
+/**
+ * Ends what `putInPlace` began: a crash may have come when the damaged file was aside and the new one not yet in place.
+ * A file that a crash left half written is removed; the damaged one is still in its place then, and mended again.
+ */
 export function finishRepairs(dir: string): void {
-  for (const name of readdirSync(dir)) {
-    const place = name.replace(/\.repaired$/, "");
-    const isBegun = !existsSync(join(dir, place)) && existsSync(join(dir, `${place}.damaged`));
-    if (place === name || !isBegun) continue;
-    renameSync(join(dir, name), join(dir, place));
-    syncFolder(dir);
+  if (!existsSync(dir)) return;
+  const mended = readdirSync(dir).filter((name) => name.endsWith(mendedPath("")));
+  for (const name of mended) {
+    const place = join(dir, name.slice(0, -mendedPath("").length));
+    if (existsSync(place)) removeDatabase(mendedPath(place));
+    else renameSync(mendedPath(place), place);
   }
+  if (mended.length > 0) syncFolder(dir);
 }
 
 /** What of [firstOffset, endOffset) is in no group; groups in order. */
@@ -114,9 +131,9 @@ function copyGroups(path: string, file: SqliteFile): readonly string[] {
   return problems.named;
 }
 
-function removeFile(path: string): void {
-  for (const suffix of ["", "-wal", "-shm"])
-    if (existsSync(path + suffix)) rmSync(path + suffix, { force: true });
+/** Removes a database with its write-ahead log; what is not there does no harm. */
+export function removeDatabase(path: string): void {
+  for (const suffix of ["", "-wal", "-shm"]) rmSync(path + suffix, { force: true });
 }
 
 /** What a salvage came to, in a sentence. */

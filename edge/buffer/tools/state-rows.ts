@@ -48,8 +48,9 @@ const INDEXES: Readonly<Record<string, { readonly table: string; readonly column
 };
 
 /**
- * Reads a state file, the marks, or the quarantine, without SQLite and without writing; `visit` gets each row that is whole: right by its
- * checksum, its batch's SHA-256 too, and readable as what it says it is. Rows without a checksum are taken as they are.
+ * Reads a state file, the marks, or the quarantine, without SQLite and without writing; `visit` gets each row that is
+ * whole: right by its checksum, its batch's SHA-256 too, and readable as what it says it is. Rows without a checksum are
+ * taken as they are.
  */
 export function readState(image: SqliteImage, bodies: Bodies, visit: (row: StateRow) => void): StateReading {
   const problems = new Problems();
@@ -155,6 +156,10 @@ function outboxDamage(values: readonly SqlValue[], bodies: Bodies): string | und
 }
 
 function rangeOf(table: string, values: readonly SqlValue[]): LostRows | undefined {
+  if (table === "message") {
+    const offset = Number(values[2]);
+    return { what: "quarantined message of", stream: String(values[1]), from: offset, through: offset };
+  }
   if (table !== "pending" && table !== "outbox") return undefined;
   const [, stream, from, through] = values;
   return { what: table, stream: String(stream), from: Number(from), through: Number(through) };

@@ -45,6 +45,9 @@ function segmentFindings({ file, lost, problems, problemCount }: SegmentFacts): 
   ];
 }
 
+/** What rows of a table are to a person. */
+const LOST_ROWS: Readonly<Record<string, string>> = { outbox: "a batch of", pending: "pending rows of" };
+
 function stateFindings({ file, lost, problems, problemCount }: StateFacts): readonly Finding[] {
   const over = problemCount - problems.length;
   return [
@@ -53,7 +56,7 @@ function stateFindings({ file, lost, problems, problemCount }: StateFacts): read
     ...lost.map(({ what, stream, from, through }) => ({
       file,
       offsets: { from, end: through + 1 },
-      reason: `${what === "outbox" ? "a batch" : "pending rows"} of ${stream}`,
+      reason: `${LOST_ROWS[what] ?? what} ${stream}`,
     })),
   ];
 }

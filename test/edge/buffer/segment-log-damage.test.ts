@@ -210,12 +210,24 @@ test("a segment that was mended is not mended again at the next start, though it
 test("a crash while a mended file takes the damaged one's place costs nothing", () => {
   const dir = tempFolder();
   const [path = ""] = madeLog(dir);
-  renameSync(path, `${path}.repaired`); // The new file, whole,
+  writeFileSync(`${path}.repaired`, "what somebody has saved from it by hand, and nothing to be taken over");
+  renameSync(path, `${path}.mended`); // The new file, whole,
   writeFileSync(`${path}.damaged`, "the old one"); // and the old one is out of the way already.
   const log = open(dir);
   expect(contents(log)).toEqual(expected(0, 600));
   expect(log.stats().damages).toEqual([]);
   log.close();
+});
+
+test("a mended file that a crash left half written is written anew", () => {
+  const dir = tempFolder();
+  const [path = ""] = madeLog(dir);
+  writeFileSync(`${path}.mended`, "half of it");
+  writeFileSync(`${path}.mended-wal`, "half of it");
+  const log = open(dir);
+  expect(contents(log)).toEqual(expected(0, 600));
+  log.close();
+  expect(readdirSync(dir).filter((name) => name.includes("mended"))).toEqual([]);
 });
 
 test("a file that is cut off is read as far as it is whole, and written to no more", () => {

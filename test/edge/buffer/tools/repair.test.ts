@@ -3,6 +3,7 @@ import {
   existsSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   truncateSync,
@@ -15,12 +16,14 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { Bodies } from "../../../../edge/buffer/body.ts";
 import { BodyCipher } from "../../../../edge/buffer/cipher.ts";
+import { QuarantineStore } from "../../../../edge/buffer/quarantine-store.ts";
 import { type GroupRow, groupChecksum } from "../../../../edge/buffer/segment.ts";
 import { StateStore } from "../../../../edge/buffer/state-store.ts";
 import { examineBuffer } from "../../../../edge/buffer/tools/examine.ts";
 import { repairBuffer } from "../../../../edge/buffer/tools/repair.ts";
+import { finishRepairs } from "../../../../edge/buffer/tools/salvage.ts";
 import { judgeBuffer } from "../../../../edge/buffer/tools/verdict.ts";
-import { codeOf, refusingLog } from "../fixtures.ts";
+import { codeOf, messageOf, refusingLog } from "../fixtures.ts";
 import { flip, makeBuffer } from "./fixtures.ts";
 
 const plain = new Bodies();
@@ -178,6 +181,48 @@ test("a state with rows lost is not put in place: the gateway does better from t
   const [repair] = repairBuffer(dir, replacing);
   expect(repair?.kept).toMatch(/epoch/);
   expect(existsSync(path)).toBe(true);
+});
+
+test("a crash while a mended state takes the damaged one's place costs nothing", () => {
+  const dir = makeBuffer();
+  const path = join(dir, "state.db");
+  const open = () => StateStore.open({ dir, clock: new SimulatedClock(0), log: refusingLog() });
+  const before = factsOf(open());
+  renameSync(path, `${path}.mended`); // The new file, whole,
+  writeFileSync(`${path}.damaged`, "the old one"); // and the old one is out of the way already.
+  finishRepairs(dir);
+  expect(factsOf(open())).toEqual(before);
+});
+
+test("quarantined messages that are whole are put in place, and the others are named", () => {
+  const dir = makeBuffer();
+  const path = join(dir, "quarantine.db");
+  const stored = QuarantineStore.open(dir, { bodies: plain, log: refusingLog() });
+  const messages = [0, 1, 2].map((offset) => ({ ...messageOf(`payload ${offset}`), offset }));
+  const rows = messages.map(({ client, topic, payload, offset, receivedAtUs }) => {
+    const cause = { reason: "payload.malformed", detail: "no JSON" } as const;
+    const payloadBytes = payload.length;
+    return { ...cause, client, topic, payload, offset, receivedAtUs, payloadBytes, index: 0 };
+  });
+  stored.keep(messages, rows, { epoch: "epoch", bytesMax: 1e6, stored: new Map() });
+  stored.close();
+  flip(path, readFileSync(path).indexOf("payload 1"));
+  const [repair] = repairBuffer(dir, replacing);
+  expect(repair).toMatchObject({
+    repaired: path,
+    kept: undefined,
+    savedRows: expect.any(Number),
+    lost: [{ what: "quarantined message of epoch", from: 1, end: 2 }],
+  });
+  expect(isWhole(dir)).toBe(true);
+  const after = QuarantineStore.attach(dir, plain);
+  expect(
+    Array.from(
+      after.messages(() => expect.unreachable()),
+      ({ offset }) => offset,
+    ),
+  ).toEqual([0, 2]);
+  after.close();
 });
 
 const isCovered = (lost: readonly { from: number; end: number }[], first: number): boolean =>
