@@ -9,13 +9,16 @@ import { readBodies } from "./buffer/body.ts";
 import { bufferCommand } from "./buffer/command.ts";
 import { quarantineCommand } from "./buffer/quarantine-command.ts";
 import { QuarantineStore } from "./buffer/quarantine-store.ts";
-import { lockBuffer } from "./buffer/lock.ts";
+import { lockBuffer, lockFile } from "./buffer/lock.ts";
 import { Gateway } from "./gateway.ts";
 import { usersCommand } from "./ingest/command.ts";
 import { importCommand } from "./ingest/import/command.ts";
 import { SPOOL_DIR, SpoolFolder } from "./ingest/spool-folder.ts";
 import { fetchStatus } from "./status/fetch-status.ts";
 import { renderStatus } from "./status/render.ts";
+
+/** The longest that a command waits for another one that changes the same file. */
+const LOCK_WAIT_MS = 10_000;
 
 /** Exit codes: 0 done, 1 the answer is no or it failed, 2 wrong usage or settings. */
 const FAILED = 1;
@@ -87,7 +90,9 @@ function isRunning(bufferDir: string): boolean {
   }
 }
 
-program.addCommand(usersCommand({ print, askSecret: host.askSecret }));
+program.addCommand(
+  usersCommand({ print, askSecret: host.askSecret, lock: (file) => lockFile(file, LOCK_WAIT_MS) }),
+);
 
 program.addCommand(
   importCommand({

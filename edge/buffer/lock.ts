@@ -1,5 +1,5 @@
 import { accessSync, constants } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import Database from "better-sqlite3";
 import { makeFolder, sqliteError } from "./sqlite-file.ts";
@@ -15,20 +15,29 @@ export const LOCK_FILE = "lock.db";
  */
 export function lockBuffer(dir: string): () => void {
   makeFolder(dir);
+  const unlock = lockFile(join(dir, LOCK_FILE), 0);
+  if (unlock !== undefined) return unlock;
+  throw new PipelineError("buffer.locked", `the buffer in ${dir} is in use by another gateway`, {
+    hint: "Stop the other gateway, or give this one its own buffer.dir.",
+  });
+}
+
+/**
+ * Takes a file that is there for nothing else, and is made where there is none; returns what gives it back, or undefined
+ * where another process still has it after the wait. Throws PipelineError "buffer.unwritable".
+ */
+export function lockFile(path: string, waitMs: number): (() => void) | undefined {
   let file: Database.Database | undefined;
   try {
     // SQLite opens what it may only read without a word, and takes its locks there too.
-    accessSync(dir, constants.W_OK);
-    file = new Database(join(dir, LOCK_FILE), { timeout: 0 });
+    accessSync(dirname(path), constants.W_OK);
+    file = new Database(path, { timeout: waitMs });
     file.pragma("journal_mode = DELETE");
     file.exec("BEGIN EXCLUSIVE");
   } catch (cause) {
     file?.close();
-    if (cause instanceof Database.SqliteError && cause.code.startsWith("SQLITE_BUSY"))
-      throw new PipelineError("buffer.locked", `the buffer in ${dir} is in use by another gateway`, {
-        hint: "Stop the other gateway, or give this one its own buffer.dir.",
-      });
-    throw sqliteError(cause, `cannot lock ${dir}`);
+    if (cause instanceof Database.SqliteError && cause.code.startsWith("SQLITE_BUSY")) return undefined;
+    throw sqliteError(cause, `cannot lock ${path}`);
   }
   const held = file;
   return () => held.close();

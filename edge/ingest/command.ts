@@ -19,6 +19,8 @@ export interface UsersCommandOptions {
   readonly print: (text: string) => void;
   /** Asks for a line that is not shown; reads it from a pipe where there is no terminal. */
   readonly askSecret: (question: string) => Promise<string>;
+  /** Keeps others from changing a file until it is given back; undefined where somebody else goes on to have it. */
+  readonly lock: (file: string) => (() => void) | undefined;
 }
 
 interface Chosen {
@@ -37,7 +39,7 @@ Example:
 };
 
 /** `sluice-gateway users`: who may connect to the embedded broker (`ingest.broker.usersFile`). */
-export function usersCommand({ print, askSecret }: UsersCommandOptions): Command {
+export function usersCommand({ print, askSecret, lock }: UsersCommandOptions): Command {
   const users = new Command("users")
     .exitOverride()
     .description("Who may connect to the gateway's broker: add, remove and list users and their passwords.")
@@ -58,11 +60,8 @@ export function usersCommand({ print, askSecret }: UsersCommandOptions): Command
       checkName(name);
       const password =
         ask === true ? checkPassword(await askSecret(`password of ${name}: `)) : generatePassword();
-      const isNew = await setUser(
-        file,
-        name,
-        await hashPassword(password, ask === true ? CHOSEN_COST : GENERATED_COST),
-      );
+      const hash = await hashPassword(password, ask === true ? CHOSEN_COST : GENERATED_COST);
+      const isNew = await locked(file, lock, () => setUser(file, name, hash));
       const made = ask === true ? {} : { password };
       if (json === true) print(JSON.stringify({ user: name, isNew, ...made }));
       else {
@@ -75,9 +74,7 @@ export function usersCommand({ print, askSecret }: UsersCommandOptions): Command
     .addHelpText("after", EXAMPLES.remove)
     .argument("<name>")
     .action(async (name: string, { file, json }: Chosen) => {
-      const before = new Map(readUsers(file));
-      if (!before.delete(name)) throw noSuchUser(name, file);
-      await replaceUsers(file, before);
+      await locked(file, lock, () => removeUser(file, name));
       print(json === true ? JSON.stringify({ user: name, removed: true }) : `${name}: removed`);
     });
   withFile(users.command("ls"))
@@ -101,6 +98,35 @@ async function setUser(file: string, name: string, text: string): Promise<boolea
   return isNew;
 }
 
+async function removeUser(file: string, name: string): Promise<void> {
+  const users = new Map(readUsers(file));
+  if (!users.delete(name)) throw noSuchUser(name, file);
+  await replaceUsers(file, users);
+}
+
+/** Reads and replaces the file while nobody else does: the second of two at the same moment sees what the first did. */
+async function locked<T>(
+  file: string,
+  lock: UsersCommandOptions["lock"],
+  change: () => Promise<T>,
+): Promise<T> {
+  let unlock: (() => void) | undefined;
+  try {
+    unlock = lock(`${file}.lock`);
+  } catch (cause) {
+    throw unwritable(file, cause);
+  }
+  if (unlock === undefined)
+    throw new PipelineError("ingest.file_busy", `${file} is being changed by another command`, {
+      hint: `Try again; see who has ${file}.lock open where that goes on.`,
+    });
+  try {
+    return await change();
+  } finally {
+    unlock();
+  }
+}
+
 /** All or nothing, and safe from a power cut: a gateway that reads meanwhile sees the one or the other. */
 async function replaceUsers(file: string, users: Users): Promise<void> {
   const next = `${file}.${newUuid()}`;
@@ -116,12 +142,15 @@ async function replaceUsers(file: string, users: Users): Promise<void> {
     await syncFolder(dirname(file));
   } catch (cause) {
     await unlink(next).catch(() => undefined);
-    throw new PipelineError("ingest.users_unwritable", `cannot write ${file}`, {
-      cause,
-      hint: "Give a path in a folder that is there and that you may write to.",
-    });
+    throw unwritable(file, cause);
   }
 }
+
+const unwritable = (file: string, cause: unknown): PipelineError =>
+  new PipelineError("ingest.users_unwritable", `cannot write ${file}`, {
+    cause,
+    hint: "Give a path in a folder that is there and that you may write to.",
+  });
 
 /** Only for its owner, unless somebody has decided otherwise. */
 const modeOf = (file: string): number => {

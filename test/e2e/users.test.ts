@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -70,4 +71,38 @@ test("what cannot be done changes nothing and says what to do", async () => {
   expect(malformed.stderr).toContain("line 1");
   expect(malformed.stderr).not.toContain("in the clear");
   expect(await readFile(file, "utf8")).toBe("ada:in the clear\n");
+}, 90_000);
+
+test("users that are added and removed at the same moment are all there, or gone", async () => {
+  const file = await usersFile();
+  expect((await run("gateway", "users", "add", "old", "--file", file)).code).toBe(0);
+  const names = ["a", "b", "c", "d"];
+  const outcomes = await Promise.all([
+    ...names.map((name) => run("gateway", "users", "add", name, "--file", file)),
+    run("gateway", "users", "remove", "old", "--file", file),
+  ]);
+  expect(outcomes.map(({ code, stderr }) => ({ code, stderr }))).toEqual(
+    outcomes.map(() => ({ code: 0, stderr: "" })),
+  );
+  expect((await run("gateway", "users", "ls", "--file", file)).stdout).toBe("a\nb\nc\nd\n");
+}, 90_000);
+
+test("a command that another one keeps from the file changes nothing, and a killed one keeps nobody", async () => {
+  const file = await usersFile();
+  const lock = new URL("../../edge/buffer/lock.ts", import.meta.url).href;
+  const program = `import { lockFile } from ${JSON.stringify(lock)};
+    lockFile(process.argv[1], 0);
+    process.stdout.write("locked");
+    setInterval(() => undefined, 1_000);`;
+  const holder = spawn(process.execPath, ["--input-type=module", "-e", program, `${file}.lock`]);
+  onTestFinished(() => void holder.kill("SIGKILL"));
+  await new Promise((resolve) => holder.stdout.once("data", resolve));
+  const refused = await run("gateway", "users", "add", "ada", "--file", file);
+  expect(refused).toMatchObject({ code: 1, stdout: "" });
+  expect(refused.stderr).toContain("is being changed by another command");
+  expect(existsSync(file)).toBe(false);
+  const ended = new Promise((resolve) => holder.once("close", resolve));
+  holder.kill("SIGKILL");
+  await ended;
+  expect((await run("gateway", "users", "add", "ada", "--file", file)).code).toBe(0);
 }, 90_000);
