@@ -1,11 +1,12 @@
-import { closeSync, fsyncSync, openSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, rmSync, writeSync } from "node:fs";
+import { basename } from "node:path";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { Command } from "commander";
 import { type Bodies, readBodies } from "./body.ts";
 import { newKey } from "./cipher.ts";
 import { lockBuffer } from "./lock.ts";
 import { sqliteError } from "./sqlite-file.ts";
-import { listBufferFiles } from "./tools/buffer-files.ts";
+import { type BufferFiles, listBufferFiles } from "./tools/buffer-files.ts";
 import { examineBuffer, type Progress } from "./tools/examine.ts";
 import { renderFacts, renderRepairs, renderVerdict } from "./tools/render.ts";
 import { repairBuffer } from "./tools/repair.ts";
@@ -92,7 +93,7 @@ export function bufferCommand(host: BufferHost): Command {
     .option("--from <offset>", "first offset", "0")
     .option("--through <offset>", "last offset")
     .option("--readings", "readings in place of messages")
-    .option("--format <format>", "of readings: csv or arrow", "csv")
+    .option("--format <format>", "of readings: csv (what is meant where nothing is said) or arrow")
     .option("--out <file>", "a new file, in place of standard output")
     .action((files: readonly string[], choice: ExportChoice) => exportTo(files, choice, host));
   buffer
@@ -128,44 +129,52 @@ interface ExportChoice extends Choice {
   readonly from: string;
   readonly through?: string;
   readonly readings?: true;
-  readonly format: string;
+  readonly format?: string;
   readonly out?: string;
 }
 
 async function exportTo(names: readonly string[], choice: ExportChoice, host: BufferHost): Promise<void> {
   // Only when it is wanted: what encodes tables would cost every gateway memory.
   const { exportMessages, exportReadings } = await import("./tools/export.ts");
-  const [dir, bodies] = opened(choice, host);
-  const range = rangeOf(choice);
   const { format, readings, out } = choice;
-  if (format !== "csv" && format !== "arrow") throw usage(`--format ${format}`, "Use csv or arrow.");
+  const range = rangeOf(choice);
+  if (format !== undefined && format !== "csv" && format !== "arrow")
+    throw usage(`--format ${format}`, "Use csv or arrow.");
+  if (format !== undefined && readings !== true)
+    throw usage(`--format ${format} without --readings`, "Messages are always JSON lines.");
+  if (readings === true && names.length > 0)
+    throw usage(`--readings from ${names.join(", ")}`, "Readings are in the state, not in segments.");
+  const [dir, bodies] = opened(choice, host);
   const files = listBufferFiles(dir);
-  const chosen = [...files.segments, ...(names.length === 0 ? [] : files.asideSegments)].filter(
-    ({ path }) => names.length === 0 || names.some((name) => path.endsWith(name.split("/").at(-1) ?? name)),
-  );
-  if (names.length > 0 && chosen.length < names.length)
-    throw usage(
-      `${dir} holds no such segments: ${names.join(", ")}`,
-      "sluice-gateway buffer inspect lists them.",
-    );
+  const paths = chosenSegments(files, names);
   const sink = out === undefined ? undefined : openNew(out);
-  const write = sink?.write ?? ((bytes: Uint8Array) => host.write(bytes));
-  const options = { bodies, range, write };
+  const options = { bodies, range, write: sink?.write ?? ((bytes: Uint8Array) => host.write(bytes)) };
   try {
-    const count =
-      readings === true
-        ? exportReadings(files, format, options)
-        : exportMessages(
-            chosen.map(({ path }) => path),
-            options,
-          );
+    const { count, problems } =
+      readings === true ? exportReadings(files, format ?? "csv", options) : exportMessages(paths, options);
     sink?.close();
     const what = readings === true ? "readings" : "messages";
     if (out !== undefined)
-      host.print(choice.json === true ? toJson({ count, file: out }) : `${count} ${what}: ${out}`);
+      host.print(choice.json === true ? toJson({ count, file: out, problems }) : `${count} ${what}: ${out}`);
+    if (problems.length === 0) return;
+    host.tell(`what is whole was written; something may be missing in it:\n  ${problems.join("\n  ")}`);
+    host.fail();
   } catch (cause) {
+    sink?.discard();
     throw sqliteError(cause, "cannot write the export");
   }
+}
+
+/** All segments, or those that are named, such as were set aside too. Throws "config.buffer_file" for others. */
+function chosenSegments(files: BufferFiles, names: readonly string[]): readonly string[] {
+  if (names.length === 0) return files.segments.map(({ path }) => path);
+  const all = [...files.segments, ...files.asideSegments].map(({ path }) => path);
+  const wanted = new Set(names.map((name) => basename(name)));
+  const chosen = all.filter((path) => wanted.delete(basename(path)));
+  if (wanted.size === 0) return chosen;
+  throw new PipelineError("config.buffer_file", `${files.dir} holds no segment ${[...wanted].join(", ")}`, {
+    hint: "sluice-gateway buffer inspect lists them.",
+  });
 }
 
 function rangeOf({ from, through }: ExportChoice): OffsetRange {
@@ -173,14 +182,24 @@ function rangeOf({ from, through }: ExportChoice): OffsetRange {
     if (!/^\d{1,16}$/.test(text)) throw usage(`${name} ${text}`, "Offsets are whole numbers from 0.");
     return Number(text);
   };
-  return {
+  const range = {
     from: number("--from", from),
     end: through === undefined ? Infinity : number("--through", through) + 1,
   };
+  if (range.end > range.from) return range;
+  throw usage(`--through ${through} is before --from ${from}`, "Both are part of what is written.");
 }
 
-/** A file that was not there before; it is whole on disk when it is closed. */
-function openNew(path: string): { readonly write: (bytes: Uint8Array) => void; readonly close: () => void } {
+/** A file that was not there before. */
+interface NewFile {
+  readonly write: (bytes: Uint8Array) => void;
+  /** It is whole on disk. */
+  readonly close: () => void;
+  /** It is half written: nobody must take it for whole. */
+  readonly discard: () => void;
+}
+
+function openNew(path: string): NewFile {
   let handle: number;
   try {
     handle = openSync(path, "wx", 0o600); // What is exported may be what the buffer encrypts.
@@ -198,6 +217,7 @@ function openNew(path: string): { readonly write: (bytes: Uint8Array) => void; r
       fsyncSync(handle);
       closeSync(handle);
     },
+    discard: () => rmSync(path, { force: true }),
   };
 }
 

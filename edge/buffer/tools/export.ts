@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { encodeArrow } from "@sluice/shared/codec/arrow-ipc.ts";
 import type { ColumnData, ColumnTable } from "@sluice/shared/codec/columns.ts";
 import { decodeLanding } from "@sluice/shared/codec/landing.ts";
@@ -25,17 +26,25 @@ export interface ExportOptions {
   readonly write: (piece: Uint8Array) => void;
 }
 
+/** What was written, and what is wrong with the files that it is from: then something may be missing in it. */
+export interface Exported {
+  readonly count: number;
+  readonly problems: readonly string[];
+}
+
 /**
  * Writes raw messages as JSON, one on a line, in the order of their offsets within each file; from a damaged file those
- * that are whole. Takes memory for one segment. Returns how many.
+ * that are whole. Takes memory for one segment.
  */
-export function exportMessages(paths: readonly string[], { bodies, range, write }: ExportOptions): number {
+export function exportMessages(paths: readonly string[], { bodies, range, write }: ExportOptions): Exported {
   let count = 0;
+  const found: string[] = [];
   for (const path of paths) {
     const groups: GroupRow[] = [];
-    readSegment(path, (row) => {
+    const problems = readSegment(path, (row) => {
       if (row.first < range.end && row.first + row.count > range.from) groups.push(row);
     });
+    found.push(...problems.named.map((problem) => `${path}: ${problem}`));
     for (const group of groups.sort((a, b) => a.first - b.first)) {
       const lines = messagesOf(group, group, bodies).flatMap((message, i) => {
         const offset = group.first + i;
@@ -46,7 +55,7 @@ export function exportMessages(paths: readonly string[], { bodies, range, write 
       count += lines.length;
     }
   }
-  return count;
+  return { count, problems: found };
 }
 
 /** Fatal: text that is not UTF-8 must not come out as replacement characters. */
@@ -80,33 +89,35 @@ function payloadText(payload: Uint8Array): { readonly payload: string } | { read
 export type ReadingsFormat = "csv" | "arrow";
 
 /**
- * Writes the readings that the buffer holds and the lake does not: pending ones and those of the outbox; what was
- * delivered is in the lake. CSV, or one Arrow IPC stream that is made in memory. Returns how many.
+ * Writes the readings that the buffer holds and the lake does not, those that are whole: the batches of the outbox, then
+ * what waits to be in one, which is later; what was delivered is in the lake. CSV takes memory for one batch and for
+ * what waits, Arrow for all: it is one stream, made at once.
  */
-export function exportReadings(
-  files: BufferFiles,
-  format: ReadingsFormat,
-  { bodies, range, write }: ExportOptions,
-): number {
-  const tables: ColumnTable[] = [];
-  const path = files.states.find((name) => name.endsWith("state.db"));
+export function exportReadings(files: BufferFiles, format: ReadingsFormat, options: ExportOptions): Exported {
+  const { bodies, range, write } = options;
+  const path = files.states.find((name) => basename(name) === "state.db");
   if (path === undefined) throw new PipelineError("config.buffer_dir", `${files.dir} holds no state`);
+  const isCsv = format === "csv";
+  const kept: ColumnTable[] = [];
+  let count = 0;
+  if (isCsv) write(Buffer.from(`${NAMES.join(",")}\n`));
   const image = new SqliteImage(path);
   try {
-    readState(image, bodies, (row) => {
+    const { problems } = readState(image, bodies, (row) => {
       const table = readingsOf(row, bodies);
-      if (table !== undefined) tables.push(within(table, range));
+      if (table === undefined) return;
+      const wanted = within(table, range);
+      count += wanted.count;
+      if (isCsv && row.table === "outbox") write(Buffer.from(csvLines(wanted)));
+      else kept.push(wanted);
     });
+    kept.sort((a, b) => firstOffset(a) - firstOffset(b));
+    if (!isCsv) write(encodeArrow(LANDING_COLUMNS.readings, joined(kept)));
+    else for (const table of kept) write(Buffer.from(csvLines(table)));
+    return { count, problems: problems.named.map((problem) => `${path}: ${problem}`) };
   } finally {
     image.close();
   }
-  tables.sort((a, b) => firstOffset(a) - firstOffset(b));
-  const count = tables.reduce((sum, table) => sum + table.count, 0);
-  if (format === "csv") {
-    write(Buffer.from(`${NAMES.join(",")}\n`));
-    for (const table of tables) write(Buffer.from(csvLines(table)));
-  } else write(encodeArrow(LANDING_COLUMNS.readings, joined(tables)));
-  return count;
 }
 
 const NAMES = LANDING_COLUMNS.readings.map(({ name }) => name);

@@ -30,10 +30,10 @@ export class Problems {
  * in the meantime is read again.
  */
 export function readSegment(path: string, visit: (row: GroupRow) => void): Problems {
+  const seen = new Set<number>();
   for (let attempt = 1; ; attempt++) {
     const image = new SqliteImage(path);
     try {
-      const seen = new Set<number>();
       const problems = readOnce(image, (row) => {
         if (seen.has(row.first)) return;
         seen.add(row.first);
