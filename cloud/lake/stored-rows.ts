@@ -50,7 +50,7 @@ export async function readPredictions(
   const reader = await connection.runAndReadAll(
     `SELECT seq::DOUBLE, vector_seq::DOUBLE, device, device_type, view_hash, ${micros("window_start")},
        ${micros("window_end")}, revision, model, version, slot, score, threshold, anomalous, missing_count,
-       top_features, top_shares, ${micros("predicted_at")}
+       top_features, top_shares, ${micros("predicted_at")}, unlike_training
      FROM predictions WHERE ${condition(query)} ORDER BY seq`,
   );
   return reader.getRows().map((row) => {
@@ -73,6 +73,7 @@ export async function readPredictions(
       missingCount: Number(row[14]),
       top: itemsOf(row[15]).map((feature, i) => ({ feature: String(feature), share: Number(shares[i]) })),
       predictedAtUs: Number(row[17]),
+      unlikeTraining: itemsOf(row[18]).map(String),
     };
   });
 }

@@ -1,6 +1,11 @@
 import { createHash } from "node:crypto";
-import type { Bundle, BundleManifest } from "@sluice/shared/contract/bundle.ts";
-import { BUNDLE_FORMAT_VERSION } from "@sluice/shared/contract/bundle.ts";
+import {
+  type Bundle,
+  BUNDLE_FORMAT_VERSION,
+  type BundleManifest,
+  type FeatureProfile,
+  PROFILE_SHARES,
+} from "@sluice/shared/contract/bundle.ts";
 import type { FeatureView } from "@sluice/shared/contract/feature-view.ts";
 import { checkBundle } from "@sluice/shared/model/check.ts";
 import { createScorer, type Scorer } from "@sluice/shared/model/scorer.ts";
@@ -11,7 +16,7 @@ import { fitAutoencoder, planLayers, wasmFolder } from "./autoencoder.ts";
 import { goldenRows } from "./golden.ts";
 import { fitNormalization, normalize, type DroppedFeature, type Normalization } from "./normalization.ts";
 import { fitPca } from "./pca.ts";
-import { quantile } from "./quantile.ts";
+import { quantile, quantileOfSorted } from "./quantile.ts";
 import { sliceByTime, type HealthyRows, type Slices } from "./rows.ts";
 import type { TrainingSettings } from "./settings.ts";
 import type { EpochReport } from "./training-job.ts";
@@ -258,11 +263,23 @@ function toCandidate(
         ...scoreMetrics(scores, threshold),
       },
     },
+    profile: columns.map((column) => profileOf(set.train, column, set.features.length)),
     golden: golden(slices.heldOut.map(valuesOf), core.normalization, scorer),
   };
   const candidate: Bundle = { manifest: { ...manifest, version: 1 }, weights };
   checkBundle(candidate);
   return { manifest, weights, report: { dropped, warnings } };
+}
+
+/** What one column of the training set looks like. */
+function profileOf({ count, values }: HealthyRows, column: number, width: number): FeatureProfile {
+  const present = Float64Array.from({ length: count }, (_, row) => values[row * width + column] ?? NaN)
+    .filter((value) => !Number.isNaN(value))
+    .sort();
+  return {
+    quantiles: PROFILE_SHARES.map((share) => quantileOfSorted(present, share)),
+    missingShare: 1 - present.length / count,
+  };
 }
 
 /** The largest of few scores lies short of their quantile: with so many rows the margin is doubled. */

@@ -4,6 +4,7 @@ import type { Bundle, BundleManifest } from "@sluice/shared/contract/bundle.ts";
 import type { ModelVersion } from "@sluice/shared/contract/fleet.ts";
 import type { Contribution, Prediction } from "@sluice/shared/contract/prediction.ts";
 import type { StoredVector } from "@sluice/shared/contract/vector.ts";
+import { TrainingRange } from "@sluice/shared/model/profile.ts";
 import { createScorer, type Score, type Scorer } from "@sluice/shared/model/scorer.ts";
 import { isoTime } from "@sluice/shared/runtime/clock.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
@@ -23,6 +24,7 @@ interface Loaded {
   readonly scorer: Scorer;
   /** For each input of the model its place in the view's vectors. */
   readonly columns: readonly number[];
+  readonly range: TrainingRange;
   /** The inputs of the vector at hand. */
   readonly row: (number | undefined)[];
 }
@@ -54,6 +56,8 @@ export class InferenceStage {
     "skipped.no_model": 0,
     "skipped.other_view": 0,
     "skipped.missing_inputs": 0,
+    "skipped.withheld": 0,
+    unlikeTraining: 0,
     "alerts.raised": 0,
     "alerts.cleared": 0,
   };
@@ -111,9 +115,13 @@ export class InferenceStage {
       counters["skipped.no_model"]++;
       return undefined;
     }
-    const { manifest, scorer, columns, row } = loaded;
+    const { manifest, scorer, range, columns, row } = loaded;
     if (vector.viewHash !== manifest.viewHash) {
       counters["skipped.other_view"]++;
+      return undefined;
+    }
+    if (vector.withheld) {
+      counters["skipped.withheld"]++;
       return undefined;
     }
     let missingCount = 0;
@@ -125,8 +133,11 @@ export class InferenceStage {
       counters["skipped.missing_inputs"]++;
       return undefined;
     }
-    const prediction = describe(vector, manifest, scorer.score(row), { seq, nowUs });
+    const unlikeTraining: string[] = [];
+    range.outside(row, (input) => unlikeTraining.push(manifest.inputs[input] ?? ""));
+    const prediction = describe(vector, manifest, scorer.score(row), { seq, nowUs, unlikeTraining });
     counters.scored++;
+    if (unlikeTraining.length > 0) counters.unlikeTraining++;
     if (prediction.anomalous) counters.anomalous++;
     if (prediction.revision > 0) counters.revisions++;
     return prediction;
@@ -182,6 +193,7 @@ function load(bundle: Bundle): Loaded {
   return {
     manifest,
     scorer: createScorer(bundle),
+    range: new TrainingRange(manifest.profile ?? []),
     columns: manifest.inputs.map((input) => names.indexOf(input)),
     row: manifest.inputs.map(() => undefined),
   };
@@ -191,7 +203,11 @@ function describe(
   vector: StoredVector,
   manifest: BundleManifest,
   scored: Score,
-  { seq, nowUs }: { readonly seq: number; readonly nowUs: number },
+  {
+    seq,
+    nowUs,
+    unlikeTraining,
+  }: { readonly seq: number; readonly nowUs: number; readonly unlikeTraining: readonly string[] },
 ): Prediction {
   return {
     seq,
@@ -210,6 +226,7 @@ function describe(
     anomalous: scored.score >= manifest.threshold,
     missingCount: scored.missingCount,
     top: topContributions(manifest.inputs, scored.contributions),
+    unlikeTraining,
     predictedAtUs: nowUs,
   };
 }

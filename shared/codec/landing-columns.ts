@@ -166,6 +166,7 @@ function predictionColumns(rows: readonly Prediction[]): ColumnTable {
       anomalous: { kind: "booleans", values: Uint8Array.from(rows, (row) => Number(row.anomalous)) },
       top_features: { kind: "stringLists", values: rows.map((row) => row.top.map(({ feature }) => feature)) },
       top_shares: { kind: "numberLists", values: rows.map((row) => row.top.map(({ share }) => share)) },
+      unlike_training: { kind: "stringLists", values: rows.map((row) => row.unlikeTraining) },
     },
   });
 }

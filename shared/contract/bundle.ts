@@ -51,6 +51,19 @@ const trainingSchema = z.strictObject({
   metrics: z.record(z.string(), z.number()),
 });
 
+/** Which quantiles of an input's training rows a profile has. */
+export const PROFILE_SHARES = [0.001, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999] as const;
+
+/** The distribution of one input in training, in the unit of the feature. */
+const profileSchema = z.strictObject({
+  /** One for each of PROFILE_SHARES, ascending. */
+  quantiles: z.array(z.number()).length(PROFILE_SHARES.length),
+  /** The share of training rows without a value. */
+  missingShare: z.number().min(0).max(1),
+});
+
+export type FeatureProfile = z.infer<typeof profileSchema>;
+
 /** The newest bundle format that this code reads and the one that it writes. */
 export const BUNDLE_FORMAT_VERSION = 1;
 
@@ -71,6 +84,8 @@ export const bundleManifestSchema = z
     threshold: z.number().positive(),
     weights: z.strictObject({ sha256: hex256, count: z.int().min(1) }),
     training: trainingSchema,
+    /** What each input looked like in training; without it nothing says what the model has not seen. */
+    profile: z.array(profileSchema).optional(),
     /** Input rows (null: missing) and the score that this model must give for each. */
     golden: z.strictObject({
       inputs: z.array(z.array(z.number().nullable())).min(1),
@@ -83,6 +98,7 @@ export const bundleManifestSchema = z
     const sizes = [
       ["normalization.mean", manifest.normalization.mean.length],
       ["normalization.scale", manifest.normalization.scale.length],
+      ...(manifest.profile === undefined ? [] : [["profile", manifest.profile.length] as const]),
       ...manifest.golden.inputs.map((row, i) => [`golden.inputs.${i}`, row.length] as const),
     ] as const;
     for (const [path, size] of sizes)

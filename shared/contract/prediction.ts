@@ -26,5 +26,7 @@ export interface Prediction {
   readonly missingCount: number;
   /** The features that mattered most, largest share first, three at most. */
   readonly top: readonly Contribution[];
+  /** The inputs whose values the model has not seen the like of in training. */
+  readonly unlikeTraining: readonly string[];
   readonly predictedAtUs: number;
 }

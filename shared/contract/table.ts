@@ -75,6 +75,7 @@ export const LANDING_COLUMNS: Readonly<Record<Stream, readonly Column[]>> = {
     column("missing_count", "integer"),
     column("top_features", "array<string>"),
     column("top_shares", "array<double>"),
+    column("unlike_training", "array<string>"),
     column("predicted_at", "timestamp"),
   ],
   labels: [

@@ -72,6 +72,7 @@ export const prediction = (seq: number): Prediction => ({
   threshold: 1,
   anomalous: seq > 3,
   missingCount: 0,
+  unlikeTraining: [],
   top: [
     { feature: "accel_rms", share: 0.75 },
     { feature: "flow_mean", share: 0.25 },

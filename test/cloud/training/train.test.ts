@@ -52,6 +52,9 @@ test("a candidate is a whole bundle but for its version, with eight golden rows,
     expect(bundleManifestSchema.parse(bundle.manifest)).toEqual(bundle.manifest);
     expect(() => checkBundle(bundle)).not.toThrow();
     expect(manifest.golden.inputs).toHaveLength(8);
+    expect(manifest.profile).toHaveLength(manifest.inputs.length);
+    for (const { quantiles } of manifest.profile ?? [])
+      expect(quantiles).toEqual([...quantiles].sort((a, b) => a - b));
     expect(manifest.golden.inputs.filter((row) => row.includes(null))).toHaveLength(1);
     expect(manifest.training).toMatchObject({
       datasetId: "a".repeat(64),

@@ -71,6 +71,7 @@ test("a vector is scored by the model's own inputs in the model's order", () => 
       threshold: 2,
       anomalous: score >= 2,
       missingCount: 0,
+      unlikeTraining: [],
       top: top.sort((a, b) => b.share - a.share),
       predictedAtUs: NOW_US,
     },
@@ -118,6 +119,28 @@ test("a vector with too many missing inputs is not scored but counted; one with 
   const { predictions } = made.score([vector(0, one), vector(1, two)], 0, NOW_US);
   expect(predictions.map(({ vectorSeq, missingCount }) => [vectorSeq, missingCount])).toEqual([[0, 1]]);
   expect(made.counters()).toMatchObject({ scored: 1, "skipped.missing_inputs": 1 });
+});
+
+test("a vector that the breaker of its view withholds is not scored, but counted", () => {
+  const made = stage();
+  const { predictions } = made.score([vector(0, strange, { withheld: true }), vector(1, normal)], 0, NOW_US);
+  expect(predictions.map(({ vectorSeq }) => vectorSeq)).toEqual([1]);
+  expect(made.counters()).toMatchObject({ scored: 1, anomalous: 0, "skipped.withheld": 1 });
+});
+
+test("a prediction names the inputs whose values training has not seen the like of", () => {
+  const profile = bundle.manifest.normalization.mean.map((mean) => ({
+    quantiles: [mean - 1, mean - 1, mean - 1, mean, mean, mean, mean, mean + 1, mean + 1],
+    missingShare: 0,
+  }));
+  const made = stage({ ...bundle, manifest: { ...bundle.manifest, profile } });
+  const { predictions } = made.score(
+    [vector(0, normal), vector(1, { ...normal, accel_rms: 400 })],
+    0,
+    NOW_US,
+  );
+  expect(predictions.map(({ unlikeTraining }) => unlikeTraining)).toEqual([[], ["accel_rms"]]);
+  expect(made.counters()).toMatchObject({ scored: 2, unlikeTraining: 1 });
 });
 
 test("without a model nothing is scored, and that is counted", () => {

@@ -118,6 +118,7 @@ const prediction = (seq: number, atUs: number): Prediction => ({
   threshold: 1,
   anomalous: false,
   missingCount: 0,
+  unlikeTraining: [],
   top: [],
   predictedAtUs: atUs,
 });
