@@ -29,7 +29,7 @@ export interface Waveform {
  * Even are times of which no two neighbours are less than half or more than one and a half of the usual spacing apart.
  * That is the mean spacing where all are even by it, else the median: so a gap, a burst or two readings of one time end
  * a row and do not distort it. The rate follows from the first time of the row, the last and the count, because single
- * times are rounded to microseconds.
+ * times are rounded to microseconds; undefined also where a time is further than one spacing from where that puts it.
  */
 export function waveformOf(samples: Samples): Waveform | undefined {
   const { count, scale } = samples;
@@ -39,9 +39,13 @@ export function waveformOf(samples: Samples): Waveform | undefined {
   if (row.to - row.from < count) row = longestRow(samples, medianSpacing(samples));
   const from = Math.max(row.from, row.to - WAVEFORM_SAMPLES_MAX);
   if (row.to - from < WAVEFORM_SAMPLES_MIN) return undefined;
-  const rowUs = samples.timeUs(row.to - 1) - samples.timeUs(from);
+  const spacingUs = (samples.timeUs(row.to - 1) - samples.timeUs(from)) / (row.to - from - 1);
+  for (let i = from; i < row.to; i++) {
+    const evenUs = samples.timeUs(from) + (i - from) * spacingUs;
+    if (Math.abs(samples.timeUs(i) - evenUs) > spacingUs) return undefined;
+  }
   return {
-    rateHz: ((row.to - from - 1) * 1_000_000) / rowUs,
+    rateHz: 1_000_000 / spacingUs,
     values: deviations(samples, from, row.to),
     scale,
   };
