@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { Log } from "@sluice/shared/runtime/log.ts";
-import { openSqlite, setAside, type SqliteFile, sqliteError } from "./sqlite-file.ts";
+import { foldLog, openSqlite, setAside, type SqliteFile, sqliteError } from "./sqlite-file.ts";
 
 /** Opens a file, or sets it aside when it is damaged and opens a new one in its place. */
 export function openOrReplace<T>(log: Log, path: string, open: (path: string) => T): T {
@@ -27,6 +27,7 @@ export function openChecked(path: string): SqliteFile {
     );
     if (problems[0] !== undefined)
       throw new PipelineError("buffer.damaged", `${path}: ${problems[0].quick_check}`);
+    foldLog(file);
     return file;
   } catch (cause) {
     file.close();

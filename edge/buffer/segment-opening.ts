@@ -44,6 +44,7 @@ export function openSegment(place: SegmentPlace): OpenedSegment {
     if (lostCommits !== undefined) throw new PipelineError("buffer.damaged", `${path}: ${lostCommits}`);
     const segment = new Segment(path, firstOffset, bodies);
     const problems = endOffset === undefined ? segment.check() : segment.checkShape();
+    if (problems.length === 0 && endOffset === undefined) segment.fold();
     segment.rest();
     if (problems[0] !== undefined) throw new PipelineError("buffer.damaged", `${path}: ${problems[0]}`);
     return { segment, isWhole: true, damages: [] };

@@ -5,7 +5,7 @@ import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { Statement } from "better-sqlite3";
 import { Bodies } from "./body.ts";
 import { decodeGroup } from "./message-group.ts";
-import { openSqlite, type SqliteFile, sqliteError } from "./sqlite-file.ts";
+import { foldLog, openSqlite, type SqliteFile, sqliteError } from "./sqlite-file.ts";
 
 /** A group of messages to be stored: offsets [first, first + count). */
 export interface StoredGroup {
@@ -189,6 +189,11 @@ export class Segment {
     } catch (cause) {
       return [String(cause)];
     }
+  }
+
+  /** Folds what a crash has left in the write-ahead log into the file. Throws PipelineError "buffer.disk_failing". */
+  fold(): void {
+    foldLog(this.#handle().file);
   }
 
   /** What it takes on disk, the write-ahead log included; at rest it does not change, so the disk is asked once. */

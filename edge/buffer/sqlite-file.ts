@@ -9,6 +9,9 @@ export type SqliteFile = Database.Database;
 /** SQLite's number for synchronous=FULL. */
 const FULL = 2;
 
+/** SQLite folds its log into the file at about this size; one that has grown beyond it gives the room back. */
+const LOG_BYTES_KEPT = 4_194_304;
+
 /**
  * Opens a database whose commits survive a power cut: write-ahead log, synced at every commit.
  *
@@ -23,6 +26,7 @@ export function openSqlite(path: string): SqliteFile {
     file.pragma("synchronous = FULL");
     file.pragma("fullfsync = ON");
     file.pragma("busy_timeout = 5000");
+    file.pragma(`journal_size_limit = ${LOG_BYTES_KEPT}`);
     syncFolder(dirname(path));
   } catch (cause) {
     file?.close();
@@ -31,6 +35,22 @@ export function openSqlite(path: string): SqliteFile {
   assert(file.pragma("synchronous", { simple: true }) === FULL, `${path} is synced at every commit`);
   assert(file.pragma("journal_mode", { simple: true }) === "wal", `${path} has a write-ahead log`);
   return file;
+}
+
+/**
+ * Folds the write-ahead log that a crash has left into the file, and gives its room back.
+ *
+ * It makes what is read from the log durable too: where a sync has failed before, Linux may show bytes in it that are in
+ * memory alone and that no later sync of the log would write. On a full disk, or where somebody reads the file at this
+ * moment, the log stays for later.
+ */
+export function foldLog(file: SqliteFile): void {
+  try {
+    file.pragma("wal_checkpoint(TRUNCATE)");
+  } catch (cause) {
+    const error = sqliteError(cause, `cannot write to ${file.name}`);
+    if (error.code !== "buffer.disk_full") throw error;
+  }
 }
 
 /**
@@ -90,8 +110,8 @@ const DAMAGED = [
 ];
 const FULL_DISK = ["SQLITE_FULL", "ENOSPC", "EDQUOT"];
 const READ_ONLY = ["SQLITE_READONLY", "EROFS"];
-/** After those of damage: what is left of SQLITE_IOERR is about writing. ENOENT: where a file must be, its disk is gone. */
-const FAILING_DISK = ["SQLITE_IOERR", "EIO", "ENXIO", "ENODEV", "ESTALE", "ETIMEDOUT", "ENOENT"];
+/** After those of damage: what is left of SQLITE_IOERR is about writing. */
+const FAILING_DISK = ["SQLITE_IOERR", "EIO", "ENXIO", "ENODEV", "ESTALE", "ETIMEDOUT"];
 const NO_RIGHT = ["SQLITE_CANTOPEN", "SQLITE_PERM", "EACCES", "EPERM", "ENOTDIR", "EEXIST"];
 
 /**
@@ -117,6 +137,11 @@ export function sqliteError(cause: unknown, what: string): PipelineError {
     return new PipelineError("buffer.disk_failing", `${what}: the disk answers with an I/O error`, {
       cause,
       hint: "Look at the system's log and at the disk; nothing acknowledged is lost as long as it can be read.",
+    });
+  if (isOneOf(["ENOENT"]))
+    return new PipelineError("buffer.disk_failing", `${what}: a file or folder is not there`, {
+      cause,
+      hint: "See whether its disk is mounted.",
     });
   if (isOneOf(NO_RIGHT))
     return new PipelineError("buffer.unwritable", `${what}: no right to write`, {
