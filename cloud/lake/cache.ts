@@ -53,6 +53,8 @@ export class FileCache {
   readonly filesDir: string;
   /** Where this process may put what does not fit into memory; absolute. */
   readonly spillDir: string;
+  /** Where files of this process may be put for a while; absolute. */
+  readonly workDir: string;
   readonly #options: CacheOptions;
   readonly #leases = new Map<string, number>();
   readonly #fetching = new Map<string, Promise<void>>();
@@ -64,7 +66,7 @@ export class FileCache {
     try {
       await mkdir(cache.filesDir, { recursive: true });
       await cache.#removeLeftovers();
-      await mkdir(cache.spillDir, { recursive: true });
+      await mkdir(cache.workDir, { recursive: true });
     } catch (cause) {
       throw new PipelineError("lake.cache_unusable", `cannot use the cache folder ${options.dir}`, {
         cause,
@@ -79,6 +81,7 @@ export class FileCache {
     const dir = resolve(options.dir);
     this.filesDir = join(dir, "tables");
     this.spillDir = join(dir, "spill", newUuid());
+    this.workDir = join(this.spillDir, "work");
   }
 
   /** Copies of all files, fetched where they are missing. */

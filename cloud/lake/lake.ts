@@ -1,3 +1,5 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { join } from "node:path";
 import type { Label } from "@sluice/shared/contract/label.ts";
 import { tablePrefix } from "@sluice/shared/contract/lake-key.ts";
 import type { Prediction } from "@sluice/shared/contract/prediction.ts";
@@ -15,6 +17,7 @@ import { Committer } from "./committer.ts";
 import { DeltaLog } from "./delta-log.ts";
 import type { Snapshot } from "./delta-snapshot.ts";
 import { parseStats } from "./delta-stats.ts";
+import { JoinSession } from "./join-session.ts";
 import type { LakeSettings } from "./settings.ts";
 import { askReadOnly, SqlEngine, type SqlResult } from "./sql.ts";
 import { readPredictions, readStoredVectors, type StoredQuery } from "./stored-rows.ts";
@@ -81,8 +84,8 @@ export class Lake {
     const { commitBytesMax, landingGraceMs, memoryLimitMb, cacheDir, cacheBytesMax } = settings;
     const committer = new Committer({ store, logs, commitBytesMax, landingGraceMs, clock, log });
     const cache = await FileCache.open({ store, dir: cacheDir, bytesMax: cacheBytesMax, clock });
-    const { filesDir, spillDir } = cache;
-    const engine = await SqlEngine.open({ filesDir, spillDir, memoryLimitMb });
+    const { filesDir, spillDir, workDir } = cache;
+    const engine = await SqlEngine.open({ filesDir, spillDir, workDir, memoryLimitMb });
     const catalog = await Catalog.open({ store, logs, cache, engine });
     return new Lake({ settings, logs, committer, cache, engine, catalog });
   }
@@ -138,6 +141,19 @@ export class Lake {
   /** Predictions as a gateway stored them, by their numbers. */
   predictions(query: StoredQuery): Promise<readonly Prediction[]> {
     return this.#with(["predictions"], ({ connection }) => readPredictions(connection, query));
+  }
+
+  /** Joins request rows with vectors; the tables of the join are there while `work` runs. */
+  async join<T>(work: (join: JoinSession) => Promise<T>): Promise<T> {
+    const { cache } = this.#parts;
+    const workDir = await mkdtemp(join(cache.workDir, "join-"));
+    try {
+      return await this.#with(["features", "labels"], ({ connection }) =>
+        work(new JoinSession({ connection, workDir })),
+      );
+    } finally {
+      await rm(workDir, { recursive: true, force: true });
+    }
   }
 
   /** How many vectors of a view the lake has, every revision counted. Looks into files only after a commit. */

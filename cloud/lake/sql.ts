@@ -24,17 +24,18 @@ export interface SqlResult {
 const THREADS = 2;
 
 /**
- * The SQL engine: DuckDB in memory, which can read the files below one folder and nothing else of the machine.
+ * The SQL engine: DuckDB in memory, which can read the files below the folders it is given and nothing else of the machine.
  *
  * Nothing is loaded from a network, and the settings are locked before the first question.
  */
 export class SqlEngine {
   readonly #instance: DuckDBInstance;
 
-  /** `filesDir` is what may be read; `spillDir` takes what does not fit into memory. Absolute paths. */
+  /** `filesDir` is what may be read; `spillDir` takes what does not fit into memory, `workDir` files to be joined. */
   static async open(options: {
     readonly filesDir: string;
     readonly spillDir: string;
+    readonly workDir: string;
     readonly memoryLimitMb: number;
   }): Promise<SqlEngine> {
     const instance = await DuckDBInstance.create(":memory:", {
@@ -48,7 +49,7 @@ export class SqlEngine {
     for (const statement of [
       "SET GLOBAL TimeZone = 'UTC'",
       `SET temp_directory = ${quoteText(options.spillDir)}`,
-      `SET allowed_directories = [${quoteText(`${options.filesDir}/`)}]`,
+      `SET allowed_directories = [${quoteText(`${options.filesDir}/`)}, ${quoteText(`${options.workDir}/`)}]`,
       "SET enable_external_access = false",
       "SET lock_configuration = true",
     ])
