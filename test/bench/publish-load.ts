@@ -32,11 +32,34 @@ function fail(message: string): never {
   throw new Error(message);
 }
 
-interface Tally {
-  acknowledged: number;
-  /** Milliseconds from a publish's turn to its acknowledgement. */
-  readonly latenciesMs: number[];
+/** Counts acknowledgements, and how long they took. */
+class Tally {
+  /** Milliseconds from a publish's turn to its acknowledgement; doubles as more come. */
+  #latenciesMs = new Float32Array(65_536);
+  #count = 0;
+
+  get acknowledged(): number {
+    return this.#count;
+  }
+
+  add(latencyMs: number): void {
+    if (this.#count === this.#latenciesMs.length) {
+      const grown = new Float32Array(this.#count * 2);
+      grown.set(this.#latenciesMs);
+      this.#latenciesMs = grown;
+    }
+    this.#latenciesMs[this.#count++] = latencyMs;
+  }
+
+  sorted(): Float32Array {
+    return this.#latenciesMs.slice(0, this.#count).sort();
+  }
 }
+
+/** All connections read into the same memory: what is in it is looked at before the next read. */
+const READ_BYTES = 65_536;
+const NOTHING = Buffer.alloc(0);
+const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
 
 /** One connection that publishes QoS 1 with packet ids in a row. */
 class Publisher {
@@ -44,17 +67,21 @@ class Publisher {
   /** The publish of this connection; packet id and event time are written into copies. */
   readonly #packet: Buffer;
   #timeUs = Date.now() * 1_000;
-  readonly #dueAtMs = new Float64Array(65_536);
+  /** By packet id, as far as there can be so many in flight. */
+  readonly #dueAtMs: Float64Array;
+  readonly #dueMask: number;
   readonly #tally: Tally;
   #id = 0;
   #inFlight = 0;
-  #rest: Buffer = Buffer.alloc(0);
+  #rest: Buffer = NOTHING;
   onRoom: () => void = () => undefined;
   readonly ready: Promise<void>;
   readonly closed: Promise<void>;
 
   constructor(index: number, tally: Tally) {
     this.#tally = tally;
+    this.#dueMask = Math.min(2 ** Math.ceil(Math.log2(WINDOW + 1)), 65_536) - 1;
+    this.#dueAtMs = new Float64Array(this.#dueMask + 1);
     const topic = `plant/pump-${index}/telemetry`;
     this.#packet = generate({
       cmd: "publish",
@@ -65,15 +92,25 @@ class Publisher {
       dup: false,
       retain: false,
     });
-    this.#socket = connect({ host: "127.0.0.1", port: PORT, noDelay: true });
     const { promise: ready, resolve: isReady } = Promise.withResolvers<void>();
     const { promise: closed, resolve: isClosed, reject } = Promise.withResolvers<void>();
     this.ready = ready;
     this.closed = closed;
+    this.#socket = connect({
+      host: "127.0.0.1",
+      port: PORT,
+      noDelay: true,
+      onread: {
+        buffer: readBuffer,
+        callback: (bytesRead) => {
+          this.#receive(readBuffer.subarray(0, bytesRead), isReady);
+          return true;
+        },
+      },
+    });
     this.#socket.once("connect", () =>
       this.#socket.write(generate({ cmd: "connect", clientId: `load-${index}-${process.pid}`, clean: true })),
     );
-    this.#socket.on("data", (chunk: Buffer) => this.#receive(chunk, isReady));
     this.#socket.once("close", () => isClosed());
     this.#socket.once("error", reject);
   }
@@ -86,11 +123,13 @@ class Publisher {
   publish(count: number, dueAtMs: number): void {
     const packet = this.#packet;
     const bodyAt = packet.length - payload.text.length;
-    const packets = Buffer.allocUnsafe(packet.length * count);
+    // One alone needs no memory of its own where what was written before it has gone out.
+    const isInPlace = count === 1 && this.#socket.writableLength === 0;
+    const packets = isInPlace ? packet : Buffer.allocUnsafe(packet.length * count);
     for (let i = 0, at = 0; i < count; i++, at += packet.length) {
       this.#id = (this.#id % 65_535) + 1;
-      this.#dueAtMs[this.#id] = dueAtMs;
-      packet.copy(packets, at);
+      this.#dueAtMs[this.#id & this.#dueMask] = dueAtMs;
+      if (!isInPlace) packet.copy(packets, at);
       packets.writeUInt16BE(this.#id, at + bodyAt - 2);
       packets.write(payload.time(this.#timeUs), at + bodyAt + payload.timeAt, "latin1");
       this.#timeUs += payload.spanUs;
@@ -118,10 +157,10 @@ class Publisher {
         continue;
       }
       this.#inFlight--;
-      this.#tally.acknowledged++;
-      this.#tally.latenciesMs.push(nowMs - (this.#dueAtMs[bytes.readUInt16BE(at + 2)] ?? nowMs));
+      const id = ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0);
+      this.#tally.add(nowMs - (this.#dueAtMs[id & this.#dueMask] ?? nowMs));
     }
-    this.#rest = bytes.subarray(at);
+    this.#rest = at === bytes.length ? NOTHING : Buffer.from(bytes.subarray(at));
     this.onRoom();
   }
 }
@@ -194,7 +233,7 @@ async function churn(tally: Tally, endAtMs: number): Promise<number> {
   return connects;
 }
 
-const tally: Tally = { acknowledged: 0, latenciesMs: [] };
+const tally = new Tally();
 const startedAtMs = performance.now();
 const endAtMs = startedAtMs + SECONDS * 1_000;
 let connects = CONNECTIONS;
@@ -205,7 +244,7 @@ else {
   if (RATE > 0) await pace(publishers, endAtMs);
   else await saturate(publishers, endAtMs);
 }
-const latencies = Float64Array.from(tally.latenciesMs).sort();
+const latencies = tally.sorted();
 const at = (share: number): number => latencies[Math.floor((latencies.length - 1) * share)] ?? NaN;
 const elapsedS = (performance.now() - startedAtMs) / 1_000;
 console.log(
