@@ -5,7 +5,7 @@ export interface Acknowledging {
 
 /** Lets everything that one commit has settled be acknowledged together: each connection writes once. */
 export class AcknowledgementBatch {
-  readonly #due = new Set<Acknowledging>();
+  #due = new Set<Acknowledging>();
 
   /** The connection's `flush` is called after the present settling is done. */
   add(connection: Acknowledging): void {
@@ -14,8 +14,8 @@ export class AcknowledgementBatch {
   }
 
   #flush(): void {
-    const due = [...this.#due];
-    this.#due.clear();
+    const due = this.#due;
+    this.#due = new Set();
     for (const connection of due) connection.flush();
   }
 }

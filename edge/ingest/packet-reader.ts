@@ -83,6 +83,12 @@ export class PacketReader {
 
   /** Moves to the next whole packet; false where there is none yet, or a fault. */
   next(): boolean {
+    if (this.#find()) return true;
+    if (this.isRead) this.#letGo();
+    return false;
+  }
+
+  #find(): boolean {
     if (this.#fault !== undefined) return false;
     if (this.#heldBytes > 0) return this.#nextHeld();
     const chunk = this.#chunk;
@@ -96,6 +102,13 @@ export class PacketReader {
     this.#found(chunk, this.#at);
     this.#at = this.#end;
     return true;
+  }
+
+  /** A quiet connection does not keep its last chunk: with thousands of them, that is what collecting garbage costs. */
+  #letGo(): void {
+    this.#chunk = NOTHING;
+    this.#at = 0;
+    this.#bytes = NOTHING;
   }
 
   #found(bytes: Buffer, start: number): void {
