@@ -8,7 +8,14 @@ import { gatewaySettingsSchema } from "../../edge/config.ts";
 import { decoderOf, messageOf } from "./decode/messages.ts";
 
 const root = join(import.meta.dirname, "../..");
-const PAGES = ["README.md", "docs/ingest.md", "docs/buffer.md", "docs/contracts.md", "docs/security.md"];
+const PAGES = [
+  "README.md",
+  "docs/ingest.md",
+  "docs/buffer.md",
+  "docs/contracts.md",
+  "docs/security.md",
+  "docs/serving.md",
+];
 
 interface Block {
   readonly page: string;
