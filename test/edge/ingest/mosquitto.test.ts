@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "@sluice/shared/runtime/clock.ts";
 import { silentLog } from "@sluice/shared/runtime/log.ts";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { connectAsync, type IPublishPacket } from "mqtt";
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { createBrokerClient } from "../../../edge/ingest/broker-client.ts";
 import { ingestSettingsSchema } from "../../../edge/ingest/settings.ts";
 import type { Source } from "../../../edge/ingest/source.ts";
@@ -39,7 +40,10 @@ afterAll(async () => {
   rmSync(dir, { recursive: true });
 });
 
-async function startSource(settings: object): Promise<{ source: Source; sink: OrderedSink }> {
+async function startSource(
+  settings: object,
+  rest: { readonly requestTopic?: string } = {},
+): Promise<{ source: Source; sink: OrderedSink }> {
   const sink = new OrderedSink();
   const client = { url: `mqtt://${address}`, clientId: "gateway", reconnectBaseMs: 10, ...settings };
   const source = createBrokerClient({
@@ -47,6 +51,7 @@ async function startSource(settings: object): Promise<{ source: Source; sink: Or
     sink,
     clock: systemClock,
     log: silentLog,
+    ...rest,
   });
   sources.push(source);
   await source.start();
@@ -128,5 +133,32 @@ describe.skipIf(!isMosquittoInstalled)("with mosquitto", () => {
     const { sink } = await startSource(settings);
     await sink.arrived(20);
     expect(sink.puts).toHaveLength(20);
+  });
+
+  test("a question comes with where its answer goes, and the answer with what belongs to the question (MQTT 5)", async () => {
+    const { source, sink } = await startSource(
+      { clientId: "asked", topics: ["unused"], protocolVersion: 5 },
+      { requestTopic: "sluice/gw/features/get" },
+    );
+    const asker = await connectAsync(`mqtt://${address}`, { protocolVersion: 5 });
+    onTestFinished(() => asker.endAsync(true));
+    await asker.subscribeAsync("sluice/gw/features/reply/7");
+    const answered = new Promise<IPublishPacket>((resolve) => {
+      asker.on("message", (_topic, _payload, packet) => resolve(packet));
+    });
+    const correlationData = Buffer.from([0, 255, 7]);
+    const properties = { responseTopic: "sluice/gw/features/reply/7", correlationData };
+    await asker.publishAsync("sluice/gw/features/get", "question", { qos: 1, properties });
+    await sink.arrived(1);
+    const { response } = sink.puts[0]?.message ?? {};
+    expect(response?.topic).toBe("sluice/gw/features/reply/7");
+    await source.publish(response?.topic ?? "", "answer", {
+      qos: 1,
+      retain: false,
+      correlation: response?.correlation,
+    });
+    const packet = await answered;
+    expect(packet.payload.toString()).toBe("answer");
+    expect(packet.properties?.correlationData).toEqual(correlationData);
   });
 });
