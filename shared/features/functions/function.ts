@@ -10,6 +10,9 @@ export interface NumberSetting {
   readonly optional?: boolean;
 }
 
+/** A number of any size. */
+export const ANY_NUMBER: NumberSetting = { min: -Number.MAX_VALUE, max: Number.MAX_VALUE };
+
 /** A text that a view gives a function in `with`, or, by the name `from`, as the feature's `from`. */
 export interface TextSetting {
   /** Why the text cannot be taken; undefined where it can. */

@@ -4,9 +4,24 @@ import type { TestFeature } from "./readings.ts";
 
 type With = Readonly<Record<string, number | string>>;
 
+const BEARING: With = { fault: "bpfo", balls: 9, ball_mm: 8, pitch_mm: 40 };
+
 /** Settings of functions that cannot do with the least of each that they demand. */
 const SETTINGS: Readonly<Record<string, With>> = {
+  band_energy: { from_hz: 10, to_hz: 100 },
+  bearing_energy: { ...BEARING, shaft_hz: 20 },
+  bearing_energy_at_speed: BEARING,
+  bearing_prominence: { ...BEARING, shaft_hz: 20 },
+  bearing_prominence_at_speed: BEARING,
   quantile: { q: 0.3 },
+  exponential_mean: { alpha: 0.3 },
+  exponential_variance: { alpha: 0.3 },
+  missing_share: { interval_s: 0.05 },
+  count_since: { above: 0 },
+  cusum: { drift: 0.5, threshold: 4 },
+  change_point: { drift: 0.5, threshold: 4 },
+  time_above: { threshold: 0.5 },
+  time_below: { threshold: 0.5 },
 };
 
 /** Settings that a function accepts: what it demands, each the least that it may be. */
