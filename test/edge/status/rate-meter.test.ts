@@ -21,3 +21,10 @@ test("two samples of the same moment give no rate instead of an infinite one", (
   meter.sample(0, 1_000);
   expect(meter.sample(50, 1_000)).toBe(0);
 });
+
+test("a counter that begins anew has no negative rate, and its own one from then on", () => {
+  const meter = new RateMeter();
+  for (let s = 0; s <= 10; s++) meter.sample(s * 1_000, s * 1_000_000);
+  expect(meter.sample(5, 11_000_000)).toBe(0);
+  expect(meter.sample(12, 12_000_000)).toBe(7);
+});
