@@ -6,7 +6,7 @@ import {
   matchesTopic,
   overlapsFilter,
 } from "./topic-pattern.ts";
-import { isReserved } from "./topic-rules.ts";
+import { isBrokers, isReserved } from "./topic-rules.ts";
 
 /** Why a publish is not taken: the names under which it is counted. */
 export type PublishRefusal =
@@ -101,7 +101,7 @@ export class ClientRights implements PublishRights {
   subscribeRefusal(filter: string): SubscribeRefusal | undefined {
     const { topicBytesMax, topicLevelsMax, subscriptionsMax } = this.#limits;
     // $SYS is off, and shared subscriptions are MQTT 5: granting them would be a promise that nothing keeps.
-    if (filter.startsWith("$")) return "subscribe.reserved";
+    if (isBrokers(filter)) return "subscribe.reserved";
     if (Buffer.byteLength(filter) > topicBytesMax) return "subscribe.too_long";
     const levels = levelsOf(filter);
     if (levels.length > topicLevelsMax) return "subscribe.too_deep";

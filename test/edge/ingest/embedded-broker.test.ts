@@ -4,7 +4,7 @@ import { generate } from "mqtt-packet";
 import { expect, test } from "vitest";
 import { createEmbeddedBroker } from "../../../edge/ingest/embedded-broker.ts";
 import { ingestSettingsSchema } from "../../../edge/ingest/settings.ts";
-import { OrderedSink } from "../../suites/source-harness.ts";
+import { connectMqtt, OrderedSink } from "../../suites/source-harness.ts";
 import { brokerStarter } from "./started-broker.ts";
 import { WireClient } from "./wire-client.ts";
 
@@ -85,19 +85,39 @@ test("one log line tells that the sink began to refuse, however many messages th
   expect(warnings.filter((warning) => warning.includes("cannot be stored"))).toHaveLength(1);
 });
 
-test.each(["sluice", "sluice/site/alerts/pump", "sluice/labels/x", "sluice/", "$SYS/broker/load", "$other"])(
-  "a device may not publish to %s",
-  async (topic) => {
-    const { sink, open, refused, warnings } = await start();
-    const client = await open({ clientId: "rogue" });
-    client.publish(topic, "1");
-    await client.closed;
-    expect(client.unread).toEqual([]);
-    expect(sink.puts).toEqual([]);
-    expect(refused()).toEqual({ "topic.reserved": 1 });
-    expect(warnings.join("\n")).toContain(topic);
-  },
-);
+test.each([
+  "sluice",
+  "sluice/site/alerts/pump",
+  "sluice/labels/x",
+  "sluice/",
+  "$SYS/broker/load",
+  "$share/a/b",
+])("a device may not publish to %s", async (topic) => {
+  const { sink, open, refused, warnings } = await start();
+  const client = await open({ clientId: "rogue" });
+  client.publish(topic, "1");
+  await client.closed;
+  expect(client.unread).toEqual([]);
+  expect(sink.puts).toEqual([]);
+  expect(refused()).toEqual({ "topic.reserved": 1 });
+  expect(warnings.join("\n")).toContain(topic);
+});
+
+test("a topic that begins with $ is a device's to use, and no wildcard at the first level gets it", async () => {
+  const { broker, sink } = await start();
+  const panel = await connectMqtt(broker.address);
+  const device = await connectMqtt(broker.address);
+  const heard: string[] = [];
+  panel.on("message", (topic) => heard.push(topic));
+  await panel.subscribeAsync(["#", "+/x", "$things/+"]);
+  await device.publishAsync("$things/x", "1", { qos: 1 });
+  await device.publishAsync("plant/x", "2", { qos: 1 });
+  await expect.poll(() => heard).toContain("plant/x");
+  expect(new Set(heard)).toEqual(new Set(["$things/x", "plant/x"]));
+  expect(heard.filter((topic) => topic === "$things/x")).toHaveLength(1);
+  expect(sink.puts.map(({ message }) => message.topic)).toEqual(["$things/x", "plant/x"]);
+  await Promise.all([panel.endAsync(true), device.endAsync(true)]);
+});
 
 test("labels may be published, and topics that only begin like ours", async () => {
   const { sink, open } = await start();
