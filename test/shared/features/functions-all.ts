@@ -24,6 +24,9 @@ const SETTINGS: Readonly<Record<string, With>> = {
   time_below: { threshold: 0.5 },
 };
 
+/** Names of the functions of waveforms, which have tests of their own. */
+export const WAVEFORM = /spectr|envelope|bearing|goertzel|band|dominant/;
+
 /** Settings that a function accepts: what it demands, each the least that it may be. */
 export function settingsFor(fn: FeatureFunction): With {
   const least = Object.entries(fn.settings ?? {}).flatMap(([name, rule]) =>
