@@ -13,7 +13,8 @@ test("a gateway that is to run starts itself again with what it needs to be frug
   expect(image?.path).toBe("/usr/bin/node");
   expect(image?.args.at(0)).toBe("/usr/bin/node");
   expect(image?.args.slice(-4)).toEqual(["/opt/edge/main.ts", "run", "--config", "gateway.yaml"]);
-  expect(image?.env).toEqual({ PATH: "/usr/bin", MALLOC_ARENA_MAX: "2" });
+  expect(image?.env).toMatchObject({ PATH: "/usr/bin", MALLOC_ARENA_MAX: "2" });
+  expect(image?.env).not.toHaveProperty("GONE");
 });
 
 test("flags that were asked for come after the gateway's own, so that they win", () => {
@@ -21,6 +22,11 @@ test("flags that were asked for come after the gateway's own, so that they win",
   const semiSpaces = args.filter((arg) => arg.startsWith("--max-semi-space-size"));
   expect(semiSpaces.length).toBe(2);
   expect(semiSpaces.at(-1)).toBe("--max-semi-space-size=64");
+});
+
+test("what the environment says of the allocator stays", () => {
+  const env = { MALLOC_TRIM_THRESHOLD_: "1" };
+  expect(frugalStart({ ...START, env })?.env).toMatchObject(env);
 });
 
 test("what has started again does not do so once more", () => {
