@@ -17,24 +17,32 @@ export interface ComputedView {
 /**
  * Readings → one feature vector per closed or revised window, for any number of views.
  *
- * Vectors are ordered by the reading that made them, then by view, then by window end, so cutting the readings into
- * other blocks changes nothing. State is in memory; the caller stores checkpoints with the offset they cover.
+ * Vectors are ordered by the message that made them, then by view, then as the devices came, then by window end, so
+ * cutting the messages into other blocks changes nothing. State is in memory; the caller stores checkpoints with the offset they cover.
  */
 export class FeatureStage {
   #engines: readonly WindowEngine[] = [];
+  /** Room for the next checkpoint. */
+  #checkpointBytes = 4_096;
 
   /** Throws PipelineError "view.invalid" where a view asks for a function or setting that does not exist. */
   constructor(views: readonly FeatureView[], sinceOffset: number) {
     this.setViews(views, sinceOffset);
   }
 
+  /** Takes the readings of the next messages, all of each. */
   process(block: ReadingBlock): FeatureVector[] {
-    const made: { readonly vector: FeatureVector; readonly row: number }[] = [];
-    for (const engine of this.#engines)
-      engine.processRows(block, (vector, row) => made.push({ vector, row }));
-    // Sorting is stable: the vectors of one reading stay in the order of the views.
-    if (this.#engines.length > 1) made.sort((a, b) => a.row - b.row);
-    return made.map(({ vector }) => vector);
+    return inOrder(this.#engines.map((engine) => engine.process(block)));
+  }
+
+  /** A message without readings, after all those before: only time passes. */
+  arrive(offset: number, receivedAtUs: number): FeatureVector[] {
+    return inOrder(this.#engines.map((engine) => engine.arrive(offset, receivedAtUs)));
+  }
+
+  /** Whether there is a window that time alone would close. */
+  get isWaiting(): boolean {
+    return this.#engines.some((engine) => engine.isWaiting);
   }
 
   views(): readonly ComputedView[] {
@@ -57,13 +65,15 @@ export class FeatureStage {
 
   /** The views and their exact state: a stage restored from it goes on with the same bits. */
   checkpoint(): Uint8Array {
-    const to = new CheckpointWriter();
+    const to = new CheckpointWriter(this.#checkpointBytes);
     to.number(this.#engines.length);
     for (const engine of this.#engines) {
       to.text(JSON.stringify(engine.view));
-      to.block(engine.checkpoint());
+      to.nested((inner) => engine.save(inner));
     }
-    return to.finish();
+    const bytes = to.finish();
+    this.#checkpointBytes = Math.ceil(bytes.length * 1.25);
+    return bytes;
   }
 
   /** Throws PipelineError "checkpoint.damaged" where the bytes are not a checkpoint that this code wrote. */
@@ -87,7 +97,7 @@ export class FeatureStage {
     return stage;
   }
 
-  /** What became of the readings, per view name: vectors, revisions, late, late_beyond_correction, shed, restarts. */
+  /** What became of the readings, per view name: vectors, revisions, late, late_beyond_correction, idle, shed, restarts. */
   counters(): Record<string, number> {
     const totals: Record<string, number> = {};
     for (const engine of this.#engines) {
@@ -97,7 +107,9 @@ export class FeatureStage {
         revisions: counters.revisions,
         late: counters.late,
         late_beyond_correction: counters.lateBeyondCorrection,
+        idle: counters.idle,
         shed_readings: counters.shedReadings,
+        shed_windows: counters.shedWindows,
         shed_devices: counters.shedDevices,
         restarts: counters.restarts,
       };
@@ -108,6 +120,12 @@ export class FeatureStage {
     }
     return totals;
   }
+}
+
+/** The vectors of several views, each in the order of the messages, in one order. Sorting is stable. */
+function inOrder(ofViews: readonly FeatureVector[][]): FeatureVector[] {
+  const [only = [], ...others] = ofViews;
+  return others.length === 0 ? only : ofViews.flat().sort((a, b) => a.throughOffset - b.throughOffset);
 }
 
 function startEngine(view: FeatureView, hash: string, sinceOffset: number): WindowEngine {

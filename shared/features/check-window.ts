@@ -19,8 +19,6 @@ export function checkWindow(view: FeatureView): ViewIssue[] {
   const refuse = (path: string[], message: string): void => {
     issues.push({ path, message });
   };
-  if (window.kind !== "tumbling" && window.kind !== "hopping")
-    refuse(["window", "kind"], `windows of kind "${window.kind}" cannot be computed`);
   if (window.kind === "sliding" && window.hopMs !== undefined && window.hopMs > window.sizeMs)
     refuse(["window", "hopMs"], "must not be above sizeMs: readings would be in no window");
   if (window.kind === "session" && window.gapMs > window.sizeMs)

@@ -8,9 +8,16 @@ export class CheckpointError extends Error {
  * in the machine's order: a checkpoint is read where it was written.
  */
 export class CheckpointWriter {
-  #bytes = new Uint8Array(4_096);
-  #view = new DataView(this.#bytes.buffer);
+  #bytes: Uint8Array;
+  #view: DataView;
   #length = 0;
+  readonly #encoder = new TextEncoder();
+
+  /** `bytesExpected` saves moving what is written while it grows: the length of the last checkpoint, for one. */
+  constructor(bytesExpected = 4_096) {
+    this.#bytes = new Uint8Array(bytesExpected);
+    this.#view = new DataView(this.#bytes.buffer);
+  }
 
   number(value: number): void {
     const at = this.#take(8);
@@ -18,7 +25,7 @@ export class CheckpointWriter {
   }
 
   text(value: string): void {
-    this.block(new TextEncoder().encode(value));
+    this.block(this.#encoder.encode(value));
   }
 
   block(bytes: Uint8Array): void {
@@ -31,8 +38,16 @@ export class CheckpointWriter {
     this.block(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
   }
 
+  /** A block of what `write` writes, without a copy of it. */
+  nested(write: (to: CheckpointWriter) => void): void {
+    const at = this.#take(8);
+    write(this);
+    this.#view.setFloat64(at, this.#length - at - 8, true);
+  }
+
+  /** What has been written; the writer must not be used any more. */
   finish(): Uint8Array {
-    return this.#bytes.slice(0, this.#length);
+    return this.#bytes.subarray(0, this.#length);
   }
 
   #take(bytes: number): number {

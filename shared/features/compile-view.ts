@@ -7,14 +7,7 @@ import { orderFeatures } from "./feature-order.ts";
 import { FUNCTIONS } from "./functions/registry.ts";
 import { Samples } from "./samples.ts";
 import { ViewError } from "./view-error.ts";
-
-/** A view's window in microseconds; a tumbling window hops by its size. */
-export interface WindowTimes {
-  readonly sizeUs: number;
-  readonly hopUs: number;
-  readonly allowedLatenessUs: number;
-  readonly correctionUs: number;
-}
+import { type WindowTimes, windowTimes } from "./window-times.ts";
 
 /** The bounds of one window, half-open. */
 export interface WindowBounds {
@@ -57,7 +50,7 @@ export function compileView(view: FeatureView): CompiledView {
   const expressions = compileExpressions(view);
   return {
     view,
-    window: windowTimes(view),
+    window: windowTimes(view, metrics),
     metrics,
     stateDoubles,
     evaluate(inputs, state, bounds) {
@@ -85,17 +78,6 @@ function compileExpressions(view: FeatureView): CompiledExpression[] {
     if (feature === undefined || !("expr" in feature)) return [];
     return [{ place, evaluate: compileExpression(parseExpression(feature.expr), places) }];
   });
-}
-
-function windowTimes({ window }: FeatureView): WindowTimes {
-  const sizeMs = window.kind === "count" ? 0 : window.sizeMs; // checkView has refused the others.
-  const hopMs = window.kind === "hopping" ? window.hopMs : sizeMs;
-  return {
-    sizeUs: sizeMs * 1_000,
-    hopUs: hopMs * 1_000,
-    allowedLatenessUs: window.allowedLatenessMs * 1_000,
-    correctionUs: window.correctionMs * 1_000,
-  };
 }
 
 interface CompiledFeature {

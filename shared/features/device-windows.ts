@@ -1,32 +1,35 @@
+import type { Closing } from "../contract/vector.ts";
 import type { CheckpointReader, CheckpointWriter } from "./checkpoint.ts";
+import { ClosedWindows } from "./closed-windows.ts";
 import type { CompiledView } from "./compile-view.ts";
+import type { EngineCounters } from "./engine-counters.ts";
+import type { Panes } from "./panes.ts";
 import type { Samples } from "./samples.ts";
+import { type Heard, unheard } from "./silence.ts";
 import { SortedReadings } from "./sorted-readings.ts";
+import type { Line, NextWindow, WindowRule } from "./window-rule.ts";
+import { panesOf } from "./window-rules.ts";
 
 /** One closing or revision of a window. */
 export interface WindowResult {
+  readonly device: string;
   readonly startUs: number;
   readonly endUs: number;
   readonly revision: number;
+  readonly closedBy: Closing;
   readonly readingCount: number;
   readonly values: readonly (number | undefined)[];
 }
 
-/** What became of the readings of a view, since its engine began. */
-export interface EngineCounters {
-  vectors: number;
-  /** Vectors with a revision above 0. */
-  revisions: number;
-  /** Readings that came after one of their windows had closed and revised it. */
-  late: number;
-  /** Readings that came when one of their windows, or every one that there could have been, was already final. */
-  lateBeyondCorrection: number;
-  /** Readings that a window did without because READINGS_HELD_MAX of the metric were held already. */
-  shedReadings: number;
-  /** Readings of devices beyond DEVICES_MAX. */
-  shedDevices: number;
-  /** Devices whose windows began anew because RESTART_READINGS in a row were beyond correction. */
-  restarts: number;
+/** What the devices of one view share. */
+export interface ViewParts {
+  readonly plan: CompiledView;
+  readonly rule: WindowRule;
+  readonly counters: EngineCounters;
+  /** One per metric; overwritten by each window. */
+  readonly samples: readonly Samples[];
+  /** Where the results of the message go. */
+  readonly results: WindowResult[];
 }
 
 /**
@@ -45,231 +48,251 @@ export const RESTART_READINGS = 64;
  */
 export const READINGS_HELD_MAX = 4_194_304;
 
-/** A window that has closed and the state of the stateful functions just before. */
-interface ClosedWindow {
-  readonly startUs: number;
-  readonly before: Float64Array;
-}
+/** Most closed windows of one device that can be revised: 8 MiB, and what checkView allows for the states. */
+export const CLOSED_WINDOWS_MAX = 262_144;
+
+/** Overwritten by each look at the next window. */
+const next: NextWindow = { startUs: 0, endUs: 0, dueUs: 0, dueForUs: 0, cursorUs: 0 };
 
 /**
  * The windows of one view over one device: what is open, what can still be corrected.
  *
- * The watermark is the largest event time seen minus the allowed lateness. A window closes when the watermark
- * reaches its end, and is final once the watermark is `correctionUs` beyond that. Held are the readings that a
- * window which is not final may need: at most (size + allowed lateness + correction + hop) of event time,
- * 16 bytes each (twice that while a column grows), and a few numbers per window closed within the correction time.
- * When a device's readings stay beyond correction, its windows begin anew at their time (RESTART_READINGS); windows
- * that had closed ahead of them can then close a second time, under a later number.
+ * The watermark is the largest event time of all messages before, minus the allowed lateness. A window closes at the
+ * end of the message that moves the watermark to where it is due, and is final once the watermark is `correctionUs`
+ * beyond its end. Held are the readings that a window which is not final may need: at most (size + allowed lateness +
+ * correction + hop) of event time, 16 bytes each (twice that while a column grows), 32 bytes and the functions' state
+ * per closed window that is not final, and the parts of the panes of one window (see Panes). Each has a limit:
+ * READINGS_HELD_MAX, CLOSED_WINDOWS_MAX. When a device's readings stay beyond correction, its windows begin anew at
+ * their time (RESTART_READINGS); windows that had closed ahead of them can then close a second time, under a later
+ * number.
  */
-export class DeviceWindows {
-  readonly #plan: CompiledView;
-  readonly #counters: EngineCounters;
-  /** One per metric; shared by all devices, overwritten by each window. */
-  readonly #samples: readonly Samples[];
-  readonly #metrics: readonly SortedReadings[];
-  readonly #state: Float64Array;
-  /** The largest event time seen. */
+export class DeviceWindows implements Line {
+  readonly device: string;
+  readonly metrics: readonly SortedReadings[];
+  readonly closed: ClosedWindows;
+  readonly state: Float64Array;
+  earliestUs = Infinity;
+  cursorUs = -Infinity;
+  closedUs = -Infinity;
+  /** Where it stands among those that may fall silent. */
+  readonly heard: Heard<DeviceWindows>;
+  /** The message that is being taken; nothing is pending of those before. */
+  messageOffset = -1;
+  /** Whether something is to be done at the end of the message. */
+  isTouched = false;
+  readonly #view: ViewParts;
+  readonly #panes: readonly (Panes | undefined)[];
   #newestUs = -Infinity;
-  /** The smallest event time seen that was not late: windows begin at or after it. */
-  #earliestUs = Infinity;
-  /** The end of the next window that can close. */
-  #nextEndUs = Infinity;
-  /** Closed windows that were revised and are not final, by start: the latest revision. */
-  readonly #revisions = new Map<number, number>();
-  /** Closed windows that are not final, oldest first; only for views with stateful functions. */
-  #closed: ClosedWindow[] = [];
+  /** As the message began. */
+  #watermarkUs = -Infinity;
+  /** Windows that end by then were made final early. */
+  #shedThroughUs = -Infinity;
   /** Readings in a row that no window could take any more. */
   #beyondInARow = 0;
+  /** No window is due before the watermark is here; only a reading before `dueForUs` makes it earlier. */
+  #dueUs = Infinity;
+  #dueForUs = Infinity;
+  /** Late readings of the message, metric and time of each. */
+  #late: { readonly metric: number; readonly timeUs: number }[] = [];
 
-  constructor(
-    plan: CompiledView,
-    counters: EngineCounters,
-    samples: readonly Samples[],
-    from?: CheckpointReader,
-  ) {
-    this.#plan = plan;
-    this.#counters = counters;
-    this.#samples = samples;
+  constructor(device: string, view: ViewParts, from?: CheckpointReader) {
+    this.device = device;
+    this.#view = view;
+    this.heard = unheard(this);
+    const { metrics, stateDoubles, window } = view.plan;
+    this.#panes = metrics.map(() => panesOf(window));
     if (from === undefined) {
-      this.#metrics = plan.metrics.map(() => new SortedReadings());
-      this.#state = new Float64Array(plan.stateDoubles);
+      this.metrics = metrics.map(() => new SortedReadings());
+      this.closed = new ClosedWindows(stateDoubles);
+      this.state = new Float64Array(stateDoubles);
       return;
     }
+    this.earliestUs = from.number();
+    this.cursorUs = from.number();
     this.#newestUs = from.number();
-    this.#earliestUs = from.number();
-    this.#nextEndUs = from.number();
+    this.closedUs = from.number();
+    this.#shedThroughUs = from.number();
     this.#beyondInARow = from.count();
-    this.#metrics = plan.metrics.map(() => new SortedReadings(from.column(), from.column()));
-    this.#state = from.column();
-    for (let left = from.count(); left > 0; left--) this.#revisions.set(from.number(), from.number());
-    for (let left = from.count(); left > 0; left--)
-      this.#closed.push({ startUs: from.number(), before: from.column() });
+    this.#dueUs = from.number();
+    this.#dueForUs = from.number();
+    this.metrics = metrics.map(() => new SortedReadings(from.column(), from.column()));
+    this.closed = new ClosedWindows(stateDoubles, from);
+    this.state = from.column();
   }
 
-  /** Writes what the constructor reads. */
+  /** Writes what the constructor reads. Between two messages. */
   save(to: CheckpointWriter): void {
+    to.number(this.earliestUs);
+    to.number(this.cursorUs);
     to.number(this.#newestUs);
-    to.number(this.#earliestUs);
-    to.number(this.#nextEndUs);
+    to.number(this.closedUs);
+    to.number(this.#shedThroughUs);
     to.number(this.#beyondInARow);
-    for (const metric of this.#metrics) {
+    to.number(this.#dueUs);
+    to.number(this.#dueForUs);
+    for (const metric of this.metrics) {
       const { times, values } = metric.live();
       to.column(times);
       to.column(values);
     }
-    to.column(this.#state);
-    to.number(this.#revisions.size);
-    for (const [startUs, revision] of this.#revisions) {
-      to.number(startUs);
-      to.number(revision);
-    }
-    to.number(this.#closed.length);
-    for (const { startUs, before } of this.#closed) {
-      to.number(startUs);
-      to.column(before);
-    }
+    this.closed.save(to);
+    to.column(this.state);
   }
 
-  /** Takes a reading of the metric at place `metric` and appends what it closes or revises, by window end. */
-  add(metric: number, timeUs: number, value: number, results: WindowResult[]): void {
-    const { allowedLatenessUs, hopUs, sizeUs } = this.#plan.window;
-    if (timeUs < this.#newestUs - allowedLatenessUs && !this.#beginsAnew(timeUs)) {
-      this.#addLate(metric, timeUs, value, results);
-      return;
+  /** A message of the device begins: what it has is late by what came before it. */
+  begin(offset: number): void {
+    this.messageOffset = offset;
+    this.#watermarkUs = this.#newestUs - this.#view.plan.window.allowedLatenessUs;
+  }
+
+  /** Takes a reading of the metric at place `metric`. */
+  add(metric: number, timeUs: number, value: number): void {
+    const { rule, counters, plan } = this.#view;
+    if (timeUs < this.#watermarkUs) {
+      if (this.#isBeyond(metric, timeUs)) return;
+    } else if (timeUs < this.earliestUs && this.closedUs === -Infinity) {
+      this.earliestUs = timeUs;
+      this.cursorUs = rule.begin(timeUs);
+      this.#dueForUs = Infinity; // What was due first was so by the old beginning.
     }
     this.#beyondInARow = 0;
-    if (timeUs < this.#earliestUs) {
-      this.#earliestUs = timeUs;
-      this.#nextEndUs = alignUp(timeUs, hopUs) + sizeUs;
+    if (timeUs > this.#newestUs) this.#newestUs = timeUs;
+    const readings = this.metrics[metric];
+    if (readings === undefined) return;
+    if (readings.count >= READINGS_HELD_MAX) this.settle(); // To close what time has reached makes room.
+    if (readings.count >= READINGS_HELD_MAX) {
+      counters.shedReadings += 1;
+      return;
     }
-    if (timeUs > this.#newestUs) {
-      this.#newestUs = timeUs;
-      const watermarkUs = timeUs - allowedLatenessUs;
-      // The reading is in no window that it closes; closing first makes room for it.
-      if (watermarkUs >= this.#nextEndUs) this.#close(watermarkUs, results);
+    readings.insert(timeUs, value + 0); // Without -0, of which JSON and sorting would make something else.
+    if (timeUs < this.#dueForUs) {
+      this.#dueForUs = timeUs;
+      this.#dueUs = Math.min(this.#dueUs, rule.dueOf(timeUs, this));
     }
-    this.#hold(metric, timeUs, value);
+    if (timeUs < this.closedUs || timeUs < rule.closedThrough(this.cursorUs)) {
+      this.#panes[metric]?.invalidate(timeUs);
+      this.#late.push({ metric, timeUs });
+      this.isTouched = true;
+    } else if (this.#newestUs - plan.window.allowedLatenessUs >= this.#dueUs) {
+      this.isTouched = true;
+    }
   }
 
-  /** Counts late readings whose every window is final; whether there were so many in a row that windows begin anew. */
-  #beginsAnew(timeUs: number): boolean {
-    const { allowedLatenessUs, correctionUs, hopUs, sizeUs } = this.#plan.window;
-    const finalUs = this.#newestUs - allowedLatenessUs - correctionUs;
-    this.#beyondInARow = alignDown(timeUs, hopUs) + sizeUs > finalUs ? 0 : this.#beyondInARow + 1;
-    if (this.#beyondInARow < RESTART_READINGS) return false;
-    this.#restart();
+  /** Ends the message: each window that late readings belong to is revised, once, and those that are due close. */
+  settle(): void {
+    this.isTouched = false;
+    this.#revise();
+    const watermarkUs = this.#newestUs - this.#view.plan.window.allowedLatenessUs;
+    if (watermarkUs < this.#dueUs) return;
+    this.#close(watermarkUs, "watermark");
+    this.cursorUs = Math.max(this.cursorUs, this.#view.rule.cursorAt(watermarkUs));
+    this.#forget(watermarkUs);
+  }
+
+  /** Closes every window that has a reading, because the device is silent. Between two messages. */
+  closeIdle(): void {
+    this.#close(Infinity, "idle");
+  }
+
+  /** Windows that end by then are final. */
+  #finalUs(watermarkUs: number): number {
+    return Math.max(watermarkUs - this.#view.plan.window.correctionUs, this.#shedThroughUs);
+  }
+
+  /** Counts a late reading that comes after one of its windows is final; whether that is so of every one. */
+  #isBeyond(metric: number, timeUs: number): boolean {
+    const { rule, counters } = this.#view;
+    const finalUs = this.#finalUs(this.#watermarkUs);
+    this.closed.dropThrough(finalUs);
+    this.cursorUs = Math.max(this.cursorUs, rule.cursorAt(this.#watermarkUs));
+    if (timeUs >= rule.keepFrom(this, finalUs)) {
+      if (rule.isPartlyFinal(this, { metric, timeUs, finalUs })) counters.lateBeyondCorrection += 1;
+      return false;
+    }
+    this.#beyondInARow += 1;
+    if (this.#beyondInARow >= RESTART_READINGS) {
+      this.#restart(timeUs);
+      return false;
+    }
+    counters.lateBeyondCorrection += 1;
     return true;
   }
 
   /** Lets go of every window; what the stateful functions know of the device's life stays. */
-  #restart(): void {
-    this.#counters.restarts += 1;
+  #restart(timeUs: number): void {
+    this.settle(); // What the message has brought before.
+    this.#view.counters.restarts += 1;
     this.#newestUs = -Infinity;
-    this.#earliestUs = Infinity;
-    this.#nextEndUs = Infinity;
-    for (const metric of this.#metrics) metric.evict(Infinity);
-    this.#revisions.clear();
-    this.#closed = [];
+    this.#watermarkUs = -Infinity;
+    this.closedUs = -Infinity;
+    this.#shedThroughUs = -Infinity;
+    this.#dueUs = Infinity;
+    this.#dueForUs = Infinity;
+    for (const metric of this.metrics) metric.evict(Infinity);
+    for (const panes of this.#panes) panes?.clear();
+    this.closed.clear();
+    this.earliestUs = timeUs;
+    this.cursorUs = this.#view.rule.begin(timeUs);
   }
 
-  #hold(metric: number, timeUs: number, value: number): boolean {
-    const readings = this.#metrics[metric];
-    if (readings === undefined || readings.count >= READINGS_HELD_MAX) {
-      this.#counters.shedReadings += 1;
-      return false;
-    }
-    readings.insert(timeUs, value);
-    return true;
+  #revise(): void {
+    if (this.#late.length === 0) return;
+    const { rule, counters } = this.#view;
+    const finalUs = this.#finalUs(this.#watermarkUs);
+    this.closed.dropThrough(finalUs);
+    this.#late.sort((a, b) => a.timeUs - b.timeUs || a.metric - b.metric);
+    for (const { metric, timeUs } of this.#late)
+      if (rule.place(this, { metric, timeUs, finalUs })) counters.late += 1;
+    this.#late = [];
+    this.closed.revise((startUs, endUs, revision, before) =>
+      this.#result({ startUs, endUs, revision, closedBy: "watermark" }, before),
+    );
+    this.closedUs = Math.max(this.closedUs, this.closed.lastEndUs);
   }
 
-  /** Closes every window up to the watermark that has a reading; a gap costs nothing, however long. */
-  #close(watermarkUs: number, results: WindowResult[]): void {
-    const { hopUs, sizeUs } = this.#plan.window;
-    for (let endUs = this.#nextEndUs; ; endUs += hopUs) {
-      const firstUs = this.#nextTime(endUs - sizeUs);
-      if (firstUs === Infinity) break;
-      if (firstUs >= endUs) endUs = alignDown(firstUs, hopUs) + hopUs;
-      if (endUs > watermarkUs) break;
-      const bounds = { startUs: endUs - sizeUs, endUs };
-      const readingCount = this.#select(endUs - sizeUs, endUs);
-      const values = this.#plan.evaluate(this.#samples, this.#state, bounds);
-      results.push({ ...bounds, revision: 0, readingCount, values });
-      if (this.#state.length === 0) continue;
-      this.#closed.push({ startUs: endUs - sizeUs, before: this.#state.slice() });
-      this.#plan.advance(this.#samples, this.#state, bounds);
+  /** Closes every window that is due by a watermark and has a reading; a gap costs nothing, however long. */
+  #close(watermarkUs: number, closedBy: Closing): void {
+    const { rule, plan, samples } = this.#view;
+    while (rule.next(this, next)) {
+      const { startUs, endUs, dueUs, dueForUs } = next;
+      if (dueUs > watermarkUs) {
+        this.#dueUs = dueUs;
+        this.#dueForUs = dueForUs;
+        return;
+      }
+      this.cursorUs = next.cursorUs;
+      this.#result({ startUs, endUs, revision: 0, closedBy }, this.state);
+      this.closed.append(startUs, endUs, this.state);
+      this.closedUs = Math.max(this.closedUs, endUs);
+      plan.advance(samples, this.state, { startUs, endUs });
     }
-    this.#nextEndUs = alignDown(watermarkUs, hopUs) + hopUs;
-    this.#forget(watermarkUs);
+    this.#dueUs = Infinity;
+    this.#dueForUs = Infinity;
   }
 
   /** Drops what only final windows need. */
   #forget(watermarkUs: number): void {
-    const { hopUs, sizeUs, correctionUs } = this.#plan.window;
-    const keepFromUs = alignDown(watermarkUs - correctionUs, hopUs) + hopUs - sizeUs;
-    for (const metric of this.#metrics) metric.evict(keepFromUs);
-    for (const startUs of this.#revisions.keys()) if (startUs < keepFromUs) this.#revisions.delete(startUs);
-    const kept = this.#closed.findIndex((window) => window.startUs >= keepFromUs);
-    this.#closed.splice(0, kept === -1 ? this.#closed.length : kept);
-  }
-
-  #addLate(metric: number, timeUs: number, value: number, results: WindowResult[]): void {
-    const { allowedLatenessUs, correctionUs, hopUs, sizeUs } = this.#plan.window;
-    const watermarkUs = this.#newestUs - allowedLatenessUs;
-    const firstStartUs = alignUp(this.#earliestUs, hopUs);
-    const firstEndUs = Math.max(alignDown(timeUs, hopUs) + hopUs, firstStartUs + sizeUs);
-    const lastEndUs = alignDown(timeUs, hopUs) + sizeUs;
-    const finalUs = watermarkUs - correctionUs;
-    if (timeUs < this.#earliestUs || (firstEndUs <= lastEndUs && firstEndUs <= finalUs))
-      this.#counters.lateBeyondCorrection += 1;
-    if (lastEndUs <= finalUs || lastEndUs < firstEndUs) return;
-    if (!this.#hold(metric, timeUs, value)) return;
-    let revised = false;
-    for (let endUs = firstEndUs; endUs <= Math.min(lastEndUs, watermarkUs); endUs += hopUs) {
-      if (endUs <= finalUs) continue;
-      results.push(this.#revise(endUs));
-      revised = true;
+    const { closed } = this;
+    if (closed.count > CLOSED_WINDOWS_MAX) {
+      const shed = closed.count - CLOSED_WINDOWS_MAX;
+      this.#view.counters.shedWindows += shed;
+      this.#shedThroughUs = closed.endUs(closed.first + shed - 1);
     }
-    if (revised) this.#counters.late += 1;
+    const finalUs = this.#finalUs(watermarkUs);
+    closed.dropThrough(finalUs);
+    const keepFromUs = this.#view.rule.keepFrom(this, finalUs);
+    for (const metric of this.metrics) metric.evict(keepFromUs);
   }
 
-  /** A closed window again, with a late reading in it: the next revision, or the first vector if it had been empty. */
-  #revise(endUs: number): WindowResult {
-    const startUs = endUs - this.#plan.window.sizeUs;
-    const readingCount = this.#select(startUs, endUs);
-    const revision = readingCount === 1 ? 0 : (this.#revisions.get(startUs) ?? 0) + 1;
-    if (revision > 0) this.#revisions.set(startUs, revision);
-    // The state before the next closed window is the state that this window closed with, had it been empty.
-    const before = this.#closed.find((window) => window.startUs >= startUs)?.before ?? this.#state;
-    const values = this.#plan.evaluate(this.#samples, before, { startUs, endUs });
-    return { startUs, endUs, revision, readingCount, values };
+  #result(
+    window: Pick<WindowResult, "startUs" | "endUs" | "revision" | "closedBy">,
+    before: Float64Array,
+  ): void {
+    const { plan, samples, results } = this.#view;
+    let readingCount = 0;
+    for (const [place, metric] of this.metrics.entries())
+      readingCount += samples[place]?.select(metric, window, this.#panes[place]) ?? 0;
+    const values = plan.evaluate(samples, before, window);
+    results.push({ device: this.device, ...window, readingCount, values });
   }
-
-  /** Points the samples at the readings in [startUs, endUs) and returns how many there are. */
-  #select(startUs: number, endUs: number): number {
-    let count = 0;
-    for (const [place, metric] of this.#metrics.entries()) {
-      const from = metric.lowerBound(startUs);
-      const to = metric.lowerBound(endUs);
-      this.#samples[place]?.reset(metric.times, metric.values, from, to);
-      count += to - from;
-    }
-    return count;
-  }
-
-  #nextTime(fromUs: number): number {
-    let next = Infinity;
-    for (const metric of this.#metrics) next = Math.min(next, metric.nextTime(fromUs));
-    return next;
-  }
-}
-
-// The remainder is exact in doubles; a quotient would not be.
-function alignDown(timeUs: number, hopUs: number): number {
-  const rest = timeUs % hopUs;
-  return rest < 0 ? timeUs - rest - hopUs : timeUs - rest;
-}
-
-function alignUp(timeUs: number, hopUs: number): number {
-  const down = alignDown(timeUs, hopUs);
-  return down === timeUs ? timeUs : down + hopUs;
 }

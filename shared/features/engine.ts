@@ -1,15 +1,19 @@
 import type { FeatureView } from "../contract/feature-view.ts";
 import type { ReadingBlock, Series } from "../contract/reading.ts";
 import type { FeatureVector } from "../contract/vector.ts";
+import { assert } from "../runtime/assert.ts";
 import { CheckpointError, CheckpointReader, CheckpointWriter } from "./checkpoint.ts";
-import { compileView, type CompiledView } from "./compile-view.ts";
-import { DeviceWindows, type EngineCounters, type WindowResult } from "./device-windows.ts";
+import { compileView } from "./compile-view.ts";
+import { DeviceWindows, type ViewParts } from "./device-windows.ts";
+import { COUNTERS, type EngineCounters, noCounters } from "./engine-counters.ts";
 import { Samples } from "./samples.ts";
+import { Silence } from "./silence.ts";
+import { windowRule } from "./window-rules.ts";
 
 /** Most devices of one view that an engine holds windows for: bounds what invented device names can use up. */
 export const DEVICES_MAX = 65_536;
 
-const CHECKPOINT_VERSION = 2;
+const CHECKPOINT_VERSION = 3;
 
 /** Where the readings of one series go; readings that the view does not read are ignored. */
 type Target =
@@ -22,93 +26,148 @@ const SHED: Target = { state: "shed" };
 /**
  * Computes one view: readings in, one vector out for each window that closes or is revised.
  *
- * Tumbling or hopping windows on event time, aligned to the epoch, half-open. Each device has its own watermark: the
- * largest event time that it sent in one of the view's inputs, minus the allowed lateness. A reading on which the
- * watermark reaches a window's end closes it; windows without a reading make no vector. The first window of a
- * device begins at or after its earliest reading, so it is never a part of one. A withheld reading counts as not sent. A late reading revises each closed
- * window that it belongs to until that is final (`correctionMs`); later ones are counted.
+ * What a window is, is said by the rule of its kind (AlignedRule, SlidingRule, SessionRule, CountRule), on event time,
+ * half-open. Each device has its own watermark: the largest event time that it sent in one of the view's inputs, minus
+ * the allowed lateness. A withheld reading counts as not sent.
  *
- * Each vector is made by one reading, so the same readings in the same order give the same vectors in the same order
- * and the same bits, however they are cut into blocks and wherever a checkpoint is taken and restored. In which order
- * the readings of a device came within the allowed lateness changes only `throughOffset` and `closedAtUs`.
+ * A message is taken whole: the watermark moves at its end, and then each window that its late readings belong to is
+ * revised, once, and each window that is due closes. A window can be revised until the watermark is `correctionUs`
+ * beyond its end; what comes later is counted.
+ *
+ * Where the view says so, a device that was silent for `idleAfterMs` has its open windows closed. The time for that is
+ * made of the arrival times of all messages that the engine is given, of other devices and types too: it passes with
+ * readings and with `arrive`, and is no clock's. When such a device sends again, its readings revise those windows.
+ *
+ * So each vector is made by one message, and the same readings in the same order give the same vectors in the same
+ * order and the same bits, however they are cut into blocks and wherever a checkpoint is taken and restored. In which
+ * order the readings of a device came within the allowed lateness changes only `throughOffset` and `closedAtUs`.
+ *
+ * Memory: at most DEVICES_MAX times what DeviceWindows holds, and the names.
  */
 export class WindowEngine {
   readonly view: FeatureView;
   readonly hash: string;
   /** Readings of messages before this offset are ignored. */
   readonly sinceOffset: number;
-  readonly #plan: CompiledView;
-  readonly #samples: readonly Samples[];
+  readonly #parts: ViewParts;
+  readonly #counters: EngineCounters = noCounters();
   readonly #devices = new Map<string, DeviceWindows>();
-  readonly #counters: EngineCounters = {
-    vectors: 0,
-    revisions: 0,
-    late: 0,
-    lateBeyondCorrection: 0,
-    shedReadings: 0,
-    shedDevices: 0,
-    restarts: 0,
-  };
-  #lastOffset = -1;
-  #lastIndex = -1;
+  readonly #silence = new Silence<DeviceWindows>();
+  readonly #idleAfterUs: number;
+  /** The message that is being taken, or the last one. */
+  #offset = -1;
+  #index = -1;
+  #receivedAtUs = Number.NaN;
+  /** Whether more readings of the message may come. */
+  #isOpen = false;
+  /** Devices for which something is to be done at the end of the message, as they came. */
+  #touched: DeviceWindows[] = [];
+  #made: FeatureVector[] = [];
+  /** Length of the last checkpoint. */
+  #checkpointBytes = 4_096;
 
   /** Throws a ViewError where the function library does not have what the view asks for. */
   constructor(view: FeatureView, hash: string, sinceOffset: number) {
     this.view = view;
     this.hash = hash;
     this.sinceOffset = sinceOffset;
-    this.#plan = compileView(view);
-    this.#samples = this.#plan.metrics.map(() => new Samples());
+    const plan = compileView(view);
+    this.#parts = {
+      plan,
+      rule: windowRule(plan.window),
+      counters: this.#counters,
+      samples: plan.metrics.map(() => new Samples()),
+      results: [],
+    };
+    this.#idleAfterUs = plan.window.idleAfterUs;
   }
 
-  /** Takes the next readings. Throws where they are not after all those before, by (offset, index). */
+  /** Takes the readings of the next messages, all of each. Throws where they are not after those before. */
   process(block: ReadingBlock): FeatureVector[] {
-    const vectors: FeatureVector[] = [];
-    this.processRows(block, (vector) => vectors.push(vector));
+    const vectors = this.take(block);
+    vectors.push(...this.settle());
     return vectors;
   }
 
-  /** As `process`, with the row of the block that made each vector. */
-  processRows(block: ReadingBlock, emit: (vector: FeatureVector, row: number) => void): void {
+  /** As `process`, but the last message may go on in the next block: its vectors come with that, or with `settle`. */
+  take(block: ReadingBlock): FeatureVector[] {
     const targets: (Target | undefined)[] = Array.from({ length: block.series.length });
-    const results: WindowResult[] = [];
+    const { offset: offsets, index, seriesIndex, measuredAtUs, value, withheld } = block;
+    const isIdling = this.#idleAfterUs !== Infinity;
     for (let row = 0; row < block.count; row++) {
-      const offset = block.offset[row] ?? Number.NaN;
-      this.#checkOrder(offset, block.index[row] ?? Number.NaN);
-      if (offset < this.sinceOffset || block.withheld[row] === 1) continue;
-      const place = block.seriesIndex[row] ?? -1;
+      const offset = offsets[row] ?? Number.NaN;
+      if (offset !== this.#offset) this.#begin(offset, block.receivedAtUs[row] ?? Number.NaN);
+      this.#follow(offset, index[row] ?? Number.NaN);
+      if (offset < this.sinceOffset || withheld[row] === 1) continue;
+      const place = seriesIndex[row] ?? -1;
       const target = (targets[place] ??= this.#target(block.series[place]));
       if (target.state !== "held") {
         if (target.state === "shed") this.#counters.shedDevices += 1;
         continue;
       }
-      const measuredAtUs = block.measuredAtUs[row] ?? Number.NaN;
-      target.windows.add(target.metric, measuredAtUs, block.value[row] ?? Number.NaN, results);
-      if (results.length === 0) continue;
-      for (const result of results) emit(this.#vector(result, block, row), row);
-      results.length = 0;
+      const { windows } = target;
+      if (windows.messageOffset !== offset) {
+        windows.begin(offset);
+        if (isIdling) this.#silence.hear(windows.heard);
+      }
+      const wasTouched = windows.isTouched;
+      windows.add(target.metric, measuredAtUs[row] ?? Number.NaN, value[row] ?? Number.NaN);
+      if (!wasTouched && windows.isTouched) this.#touched.push(windows);
     }
+    return this.#takeMade();
+  }
+
+  /** Ends the last message: everything of it has been taken. */
+  settle(): FeatureVector[] {
+    this.#end();
+    this.#isOpen = false;
+    return this.#takeMade();
+  }
+
+  /** A message without readings: only time passes. Must be after all those before. */
+  arrive(offset: number, receivedAtUs: number): FeatureVector[] {
+    this.#begin(offset, receivedAtUs);
+    return this.settle();
+  }
+
+  /** Whether time that passes without readings would close a window. */
+  get isWaiting(): boolean {
+    return this.#silence.isWaiting;
   }
 
   counters(): Readonly<EngineCounters> {
     return { ...this.#counters };
   }
 
-  /** The exact state: an engine restored from it goes on with the same bits. */
+  /** The exact state, between two messages: an engine restored from it goes on with the same bits. */
   checkpoint(): Uint8Array {
-    const to = new CheckpointWriter();
+    const to = new CheckpointWriter(this.#checkpointBytes);
+    this.save(to);
+    const bytes = to.finish();
+    this.#checkpointBytes = Math.ceil(bytes.length * 1.25);
+    return bytes;
+  }
+
+  /** Writes the checkpoint. */
+  save(to: CheckpointWriter): void {
+    assert(!this.#isOpen, "a checkpoint is taken between two messages");
     to.number(CHECKPOINT_VERSION);
     to.text(this.hash);
     to.number(this.sinceOffset);
-    to.number(this.#lastOffset);
-    to.number(this.#lastIndex);
-    to.text(JSON.stringify(this.#counters));
+    to.number(this.#offset);
+    for (const name of COUNTERS) to.number(this.#counters[name]);
     to.number(this.#devices.size);
-    for (const [device, windows] of this.#devices) {
-      to.text(device);
+    const places = new Map<DeviceWindows, number>();
+    for (const windows of this.#devices.values()) {
+      places.set(windows, places.size);
+      to.text(windows.device);
       windows.save(to);
     }
-    return to.finish();
+    to.number(this.#silence.nowUs);
+    to.number(this.#silence.arrivedAtUs);
+    const heard = [...this.#silence.members()];
+    to.column(Float64Array.from(heard, ({ member }) => places.get(member) ?? -1));
+    to.column(Float64Array.from(heard, ({ heardAtUs }) => heardAtUs));
   }
 
   /** Throws a CheckpointError where the bytes are not a checkpoint of this view by this version of the code. */
@@ -120,59 +179,112 @@ export class WindowEngine {
     const savedHash = from.text();
     if (savedHash !== hash) throw new CheckpointError(`a checkpoint of view ${savedHash}, not of ${hash}`);
     const engine = new WindowEngine(view, hash, from.number());
-    engine.#lastOffset = from.number();
-    engine.#lastIndex = from.number();
-    Object.assign(engine.#counters, JSON.parse(from.text()));
+    engine.#offset = from.number();
+    for (const name of COUNTERS) engine.#counters[name] = from.count();
     for (let left = from.count(); left > 0; left--) {
       const device = from.text();
-      engine.#devices.set(device, new DeviceWindows(engine.#plan, engine.#counters, engine.#samples, from));
+      engine.#devices.set(device, new DeviceWindows(device, engine.#parts, from));
     }
+    engine.#restoreSilence(from);
     from.end();
+    engine.#checkpointBytes = Math.ceil(bytes.length * 1.25);
     return engine;
   }
 
-  #checkOrder(offset: number, index: number): void {
-    if (offset < this.#lastOffset || (offset === this.#lastOffset && index <= this.#lastIndex))
-      throw new Error(
-        `broken promise: readings come in order, but ${offset}/${index} came after ${this.#lastOffset}/${this.#lastIndex}`,
+  #restoreSilence(from: CheckpointReader): void {
+    this.#silence.resume(from.number(), from.number());
+    const all = [...this.#devices.values()];
+    const places = from.column();
+    const heardAtUs = from.column();
+    for (const [i, place] of places.entries()) {
+      const windows = all[place];
+      if (windows === undefined) throw new CheckpointError(`there is no device ${place}`);
+      this.#silence.hear(windows.heard, heardAtUs[i]);
+    }
+  }
+
+  /** The next message begins, which ends the one before; whoever is silent by then has its windows closed first. */
+  #begin(offset: number, receivedAtUs: number): void {
+    this.#end();
+    assert(
+      offset > this.#offset,
+      `readings come in the order of their messages, but ${offset} came after ${this.#offset}`,
+    );
+    this.#offset = offset;
+    this.#index = -1;
+    this.#receivedAtUs = receivedAtUs;
+    this.#isOpen = true;
+    if (this.#idleAfterUs === Infinity || offset < this.sinceOffset) return;
+    this.#silence.pass(receivedAtUs);
+    for (;;) {
+      const windows = this.#silence.next(this.#idleAfterUs);
+      if (windows === undefined) return;
+      windows.closeIdle();
+      this.#make();
+    }
+  }
+
+  #follow(offset: number, index: number): void {
+    // The words are made only where they are needed: this runs for each reading.
+    if (!this.#isOpen || !(index > this.#index))
+      assert(
+        false,
+        `readings come in order, each message whole, but ${offset}/${index} came after ${this.#index}`,
       );
-    this.#lastOffset = offset;
-    this.#lastIndex = index;
+    this.#index = index;
+  }
+
+  #end(): void {
+    if (this.#touched.length === 0 && this.#parts.results.length === 0) return;
+    for (const windows of this.#touched) windows.settle();
+    this.#touched = [];
+    this.#make();
   }
 
   #target(series: Series | undefined): Target {
-    if (series === undefined) throw new Error("broken promise: a reading names a series of its block");
-    const metric = this.#plan.metrics.indexOf(series.metric);
+    assert(series !== undefined, "a reading names a series of its block");
+    const metric = this.#parts.plan.metrics.indexOf(series.metric);
     if (metric === -1 || series.deviceType !== this.view.match.deviceType) return IGNORED;
     let windows = this.#devices.get(series.device);
     if (windows === undefined) {
       if (this.#devices.size >= DEVICES_MAX) return SHED;
-      windows = new DeviceWindows(this.#plan, this.#counters, this.#samples);
+      windows = new DeviceWindows(series.device, this.#parts);
       this.#devices.set(series.device, windows);
     }
     return { state: "held", windows, metric };
   }
 
-  #vector(result: WindowResult, block: ReadingBlock, row: number): FeatureVector {
-    const series = block.series[block.seriesIndex[row] ?? -1];
-    this.#counters.vectors += 1;
-    if (result.revision > 0) this.#counters.revisions += 1;
-    return {
-      view: this.view.name,
-      viewHash: this.hash,
-      device: series?.device ?? "",
-      deviceType: this.view.match.deviceType,
-      windowStartUs: result.startUs,
-      windowEndUs: result.endUs,
-      revision: result.revision,
-      sinceOffset: this.sinceOffset,
-      throughOffset: block.offset[row] ?? Number.NaN,
-      closedAtUs: block.receivedAtUs[row] ?? Number.NaN,
-      closedBy: "watermark",
-      readingCount: result.readingCount,
-      values: result.values,
-      violations: [],
-      withheld: false,
-    };
+  /** Makes vectors of what windows have closed and been revised by the message. */
+  #make(): void {
+    const { results } = this.#parts;
+    for (const result of results) {
+      this.#counters.vectors += 1;
+      if (result.revision > 0) this.#counters.revisions += 1;
+      if (result.closedBy === "idle") this.#counters.idle += 1;
+      this.#made.push({
+        view: this.view.name,
+        viewHash: this.hash,
+        device: result.device,
+        deviceType: this.view.match.deviceType,
+        windowStartUs: result.startUs,
+        windowEndUs: result.endUs,
+        revision: result.revision,
+        sinceOffset: this.sinceOffset,
+        throughOffset: this.#offset,
+        closedAtUs: this.#receivedAtUs,
+        closedBy: result.closedBy,
+        readingCount: result.readingCount,
+        values: result.values,
+        violations: [],
+        withheld: false,
+      });
+    }
+    results.length = 0;
+  }
+
+  #takeMade(): FeatureVector[] {
+    const made = this.#made;
+    this.#made = [];
+    return made;
   }
 }

@@ -23,6 +23,11 @@ export class SortedReadings {
     return this.#to - this.#from;
   }
 
+  /** Behind the place of the last reading. */
+  get end(): number {
+    return this.#to;
+  }
+
   /** The columns; only entries that `lowerBound` points at mean anything. */
   get times(): Float64Array {
     return this.#times;
@@ -46,7 +51,7 @@ export class SortedReadings {
     const end = this.#to;
     let at = end;
     if (end > this.#from && (times[end - 1] ?? Number.NaN) > timeUs) {
-      at = this.#upperBound(timeUs);
+      at = this.lowerBound(timeUs + 1);
       times.copyWithin(at + 1, at, end);
       this.#values.copyWithin(at + 1, at, end);
     }
@@ -55,7 +60,7 @@ export class SortedReadings {
     this.#to = end + 1;
   }
 
-  /** The place of the first reading at or after a time. */
+  /** The place of the first reading at or after a time; times are whole microseconds. */
   lowerBound(timeUs: number): number {
     const times = this.#times;
     let low = this.#from;
@@ -74,24 +79,18 @@ export class SortedReadings {
     return at < this.#to ? (this.#times[at] ?? Infinity) : Infinity;
   }
 
+  /** The time of the last reading before a time; minus infinity where there is none. */
+  previousTime(timeUs: number): number {
+    const at = this.lowerBound(timeUs);
+    return at > this.#from ? (this.#times[at - 1] ?? -Infinity) : -Infinity;
+  }
+
   /** Forgets the readings before a time. */
   evict(beforeUs: number): void {
     this.#from = this.lowerBound(beforeUs);
     if (this.#from < this.#to) return;
     this.#from = 0;
     this.#to = 0;
-  }
-
-  #upperBound(timeUs: number): number {
-    const times = this.#times;
-    let low = this.#from;
-    let high = this.#to;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((times[middle] ?? Number.NaN) <= timeUs) low = middle + 1;
-      else high = middle;
-    }
-    return low;
   }
 
   /** Moves to the front when half is free, else to columns of twice the size. */

@@ -1,5 +1,6 @@
 // Each folder of test/golden/features is a case: view.json, input.json the readings as they came (device, metric,
-// milliseconds of event time, value), expected.json the vectors in order.
+// milliseconds of event time, value), expected.json the vectors in order. Where the definition of a feature has changed,
+// `npx vitest run test/edge/features/golden.test.ts -u` writes the vectors of today: read what changed before keeping it.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { featureViewSchema } from "@sluice/shared/contract/feature-view.ts";
@@ -16,7 +17,7 @@ test("there are cases", () => {
   expect(cases.length).toBeGreaterThan(3);
 });
 
-test.each(cases)("%s is computed as expected, to the bit", (name) => {
+test.each(cases)("%s is computed as expected, to the bit", async (name) => {
   const read = (file: string): string => readFileSync(join(root, name, file), "utf8");
   const stage = new FeatureStage([featureViewSchema.parse(JSON.parse(read("view.json")))], 0);
   const input: readonly InputReading[] = JSON.parse(read("input.json"));
@@ -32,5 +33,6 @@ test.each(cases)("%s is computed as expected, to the bit", (name) => {
     readings: vector.readingCount,
     values: vector.values.map((value) => value ?? null),
   }));
-  expect({ vectors, counters: stage.counters() }).toEqual(JSON.parse(read("expected.json")));
+  const made = `${JSON.stringify({ vectors, counters: stage.counters() }, undefined, 2)}\n`;
+  await expect(made).toMatchFileSnapshot(join(root, name, "expected.json"));
 });

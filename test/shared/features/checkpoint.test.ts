@@ -46,8 +46,8 @@ test("a checkpoint of another view or another version is refused", () => {
     "a checkpoint of view hash, not of other",
   );
   const newer = saved();
-  new DataView(newer.buffer).setFloat64(0, 3, true);
-  expect(() => WindowEngine.restore(view, "hash", newer)).toThrow("checkpoint version 3, this code reads 2");
+  new DataView(newer.buffer).setFloat64(0, 99, true);
+  expect(() => WindowEngine.restore(view, "hash", newer)).toThrow("checkpoint version 99, this code reads");
 });
 
 test("a count that is no count is refused before anything is made of it", () => {
