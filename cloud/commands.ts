@@ -5,9 +5,9 @@ import { showSettings } from "@sluice/shared/runtime/settings-file.ts";
 import { newUuid, seededRandom } from "@sluice/shared/runtime/random.ts";
 import { Command, CommanderError } from "commander";
 import { type CloudSettings, host, readSettings, sampleSettings, SOFTWARE_VERSION } from "./config.ts";
+import { addFeatureCommands } from "./feature-store/command.ts";
 import { renderCommit } from "./lake/render-commit.ts";
 import { renderResult, type ResultFormat } from "./lake/render.ts";
-import { renderParity, verifyFeatures } from "./parity.ts";
 import { writeKeyPair } from "./registry/keys.ts";
 import { CloudService, openLake, type Opened, type Outside } from "./service.ts";
 
@@ -144,17 +144,12 @@ command(
     }),
   );
 
-command(
-  "verify-features",
-  "Recompute every feature vector in the lake from the readings in the lake, and compare the bits.",
-  "verify-features --config cloud.yaml",
-).action(({ config, json }: Common) =>
-  withLake(config, async ({ lake, store }) => {
-    const rows = await verifyFeatures(store, lake);
-    print(json === true ? JSON.stringify(rows, undefined, 2) : renderParity(rows));
-    if (rows.some(({ problem }) => problem !== undefined)) exitCode = FAILED;
-  }),
-);
+addFeatureCommands(program, {
+  print,
+  showProgress: host.showProgress,
+  answerIsNo: () => (exitCode = FAILED),
+  withLake,
+});
 
 program
   .command("keys")

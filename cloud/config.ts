@@ -118,6 +118,10 @@ export const host = {
   argv: process.argv,
   stdout: process.stdout,
   complain: (text: string): void => void process.stderr.write(`${text}\n`),
+  /** One line on a terminal that is written over and over; empty: gone. Where nobody looks nothing is written. */
+  showProgress: (text: string): void => {
+    if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`);
+  },
   exit: (code: number): never => process.exit(code),
   /**
    * Ends the process once everything that was printed has been taken: a pipe holds 64 KiB, the rest waits here.

@@ -1,8 +1,10 @@
 import { PointInTimeJoin } from "../dataset/point-in-time.ts";
 import { rankSources } from "../dataset/sources.ts";
-import type { JoinSession, OutFormat, StatusCounts } from "../lake/join-session.ts";
+import type { JoinSession, StatusCounts } from "../lake/join-session.ts";
 import type { Lake } from "../lake/lake.ts";
 import type { RowFormat } from "../lake/request-rows.ts";
+import type { OutFile } from "../lake/write-rows.ts";
+import type { Progress } from "./progress.ts";
 import { type PublishedView, shortHash } from "./views.ts";
 
 /** What is to be joined with what. */
@@ -11,7 +13,7 @@ export interface JoinSpec {
   readonly rows: { readonly path: string; readonly format: RowFormat } | "labels";
   /** For all rows, in place of what they say. */
   readonly knownAtUs?: number;
-  readonly out: { readonly path: string; readonly format: OutFormat };
+  readonly out: OutFile;
 }
 
 /** What came of a join. */
@@ -28,9 +30,6 @@ export interface JoinSummary {
   }[];
 }
 
-/** Told now and then: what is being done, and the share of it that is done where that is known. */
-export type Progress = (doing: string, share?: number) => void;
-
 /**
  * Writes each request row with the features of each view as they could be known: exactly one row for each, in the
  * order of the rows, whatever there is of vectors.
@@ -46,7 +45,7 @@ export function joinFeatures(
     const views: JoinSummary["views"][number][] = [];
     for (const view of spec.views) views.push(await joinView(session, prefixed(view, spec.views), progress));
     progress(`writing ${spec.out.path}`);
-    const columns = await session.write(spec.out.path, spec.out.format);
+    const columns = await session.write(spec.out);
     return { rows, out: spec.out.path, columns, views };
   });
 }

@@ -1,7 +1,6 @@
 import { DOUBLE, DuckDBDataChunk, INTEGER, UTINYINT, type DuckDBConnection } from "@duckdb/node-api";
 import type { FeatureView } from "@sluice/shared/contract/feature-view.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
-import { join } from "node:path";
 import {
   CHUNK_ROWS,
   chunksOf,
@@ -11,10 +10,10 @@ import {
   numbersOf,
   writeNumbers,
 } from "./chunks.ts";
-import { moveFile } from "./move-file.ts";
 import { keyRows, loadLabels, loadRowsFile, ROW, type RowFormat } from "./request-rows.ts";
 import { isoBound } from "./vectors.ts";
 import { quoteName, quoteText } from "./views.ts";
+import { type OutFile, writeQuery } from "./write-rows.ts";
 
 /** Request rows by column, in order of (entity, knownUs). */
 export interface RequestColumns {
@@ -58,10 +57,6 @@ export interface JoinedView {
 
 /** How many requests got which status, by its name. */
 export type StatusCounts = Readonly<Record<string, number>>;
-
-/** Formats that rows are written in. */
-export const OUT_FORMATS = ["csv", "parquet"] as const;
-export type OutFormat = (typeof OUT_FORMATS)[number];
 
 /** Where files to be read and written by the engine are. */
 export interface JoinPlace {
@@ -181,13 +176,9 @@ export class JoinSession {
    * Writes the rows with the columns of all views kept, in the order of the rows; the file appears whole or not at all.
    * Returns the columns' names. Throws PipelineError "config.rows", "config.out".
    */
-  async write(path: string, format: OutFormat): Promise<readonly string[]> {
+  async write(out: OutFile): Promise<readonly string[]> {
     const joins = this.#views.map((_, i) => `LEFT JOIN found_${i} AS v${i} ON v${i}."row" = r.${ROW}`);
     const columns = this.#views.flatMap((joined, i) => columnsOf(joined, `v${i}`));
-    const options =
-      format === "parquet"
-        ? "FORMAT parquet, COMPRESSION zstd"
-        : "FORMAT csv, HEADER true, TIMESTAMPFORMAT '%Y-%m-%dT%H:%M:%S.%fZ'";
     const query = `SELECT r.* EXCLUDE (${ROW}), ${columns.join(", ")} FROM request_rows AS r ${joins.join(" ")} ORDER BY r.${ROW}`;
     const described = await this.#connection.runAndReadAll(`DESCRIBE ${query}`);
     const names = described.getRows().map(([name]) => String(name));
@@ -196,9 +187,7 @@ export class JoinSession {
       throw new PipelineError("config.rows", `the column ${twice} would be there twice`, {
         hint: "Rename the column of the rows; those of views begin with the view's name and two underscores.",
       });
-    const written = join(this.#workDir, `out.${format}`);
-    await this.#connection.run(`COPY (${query}) TO ${quoteText(written)} (${options})`);
-    await moveFile(written, path);
+    await writeQuery({ connection: this.#connection, workDir: this.#workDir }, query, out);
     return names;
   }
 

@@ -17,18 +17,13 @@ import { Committer } from "./committer.ts";
 import { DeltaLog } from "./delta-log.ts";
 import type { Snapshot } from "./delta-snapshot.ts";
 import { parseStats } from "./delta-stats.ts";
+import { type ReadingQuery, readReadings } from "./readings.ts";
 import { JoinSession } from "./join-session.ts";
 import type { LakeSettings } from "./settings.ts";
 import { askReadOnly, SqlEngine, type SqlResult } from "./sql.ts";
 import { readPredictions, readStoredVectors, type StoredQuery } from "./stored-rows.ts";
-import {
-  readLabels,
-  type ReadingQuery,
-  readReadings,
-  readVectors,
-  type VectorQuery,
-  type VectorTable,
-} from "./vectors.ts";
+import { readLabels, readVectors, type VectorQuery, type VectorTable } from "./vectors.ts";
+import { type OutFile, writeLines } from "./write-rows.ts";
 
 /** A table's newest version; version -1 is a table without a commit. */
 export interface TableInfo {
@@ -144,16 +139,17 @@ export class Lake {
   }
 
   /** Joins request rows with vectors; the tables of the join are there while `work` runs. */
-  async join<T>(work: (join: JoinSession) => Promise<T>): Promise<T> {
-    const { cache } = this.#parts;
-    const workDir = await mkdtemp(join(cache.workDir, "join-"));
-    try {
-      return await this.#with(["features", "labels"], ({ connection }) =>
-        work(new JoinSession({ connection, workDir })),
-      );
-    } finally {
-      await rm(workDir, { recursive: true, force: true });
-    }
+  join<T>(work: (join: JoinSession) => Promise<T>): Promise<T> {
+    return this.#withFolder((workDir) =>
+      this.#with(["features", "labels"], ({ connection }) => work(new JoinSession({ connection, workDir }))),
+    );
+  }
+
+  /** Writes lines of CSV, the first of which names the columns, to a file. Throws PipelineError "config.out". */
+  writeRows(lines: AsyncIterable<string>, out: OutFile): Promise<void> {
+    return this.#withFolder((workDir) =>
+      this.#with([], ({ connection }) => writeLines({ connection, workDir }, lines, out)),
+    );
   }
 
   /** How many vectors of a view the lake has, every revision counted. Looks into files only after a commit. */
@@ -186,6 +182,16 @@ export class Lake {
     this.#parts.catalog.close();
     this.#parts.engine.close();
     await this.#parts.cache.close();
+  }
+
+  /** A folder that the engine may read and write, while `work` runs. */
+  async #withFolder<T>(work: (workDir: string) => Promise<T>): Promise<T> {
+    const workDir = await mkdtemp(join(this.#parts.cache.workDir, "files-"));
+    try {
+      return await work(workDir);
+    } finally {
+      await rm(workDir, { recursive: true, force: true });
+    }
   }
 
   async #with<T>(streams: readonly Stream[], work: (session: Session) => Promise<T>): Promise<T> {

@@ -88,9 +88,9 @@ function csvField(value: unknown): string {
   const text =
     value instanceof Instant
       ? isoMicros(value.us)
-      : typeof value === "object"
-        ? JSON.stringify(value)
-        : String(value);
+      : typeof value === "string"
+        ? value
+        : JSON.stringify(value);
   return typeof value === "string" || /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 

@@ -1,7 +1,5 @@
-import type { DuckDBConnection, DuckDBDataChunk } from "@duckdb/node-api";
+import type { DuckDBConnection } from "@duckdb/node-api";
 import type { Label } from "@sluice/shared/contract/label.ts";
-import type { ReadingBlock, Series } from "@sluice/shared/contract/reading.ts";
-import { CLOCKS } from "@sluice/shared/contract/reading.ts";
 import { assert } from "@sluice/shared/runtime/assert.ts";
 import { chunksOf, copyNumbers, copyTexts, numbersOf } from "./chunks.ts";
 import { quoteText } from "./views.ts";
@@ -36,16 +34,6 @@ export interface VectorQuery {
   /** Only what was known by then. */
   readonly knownByUs?: number;
 }
-
-/** Which readings: one gateway's in one epoch, from a message offset on. */
-export interface ReadingQuery {
-  readonly gateway: string;
-  readonly epoch: string;
-  readonly fromOffset: number;
-}
-
-/** Readings of a block: 50,000 are 2.2 MB of columns. */
-const BLOCK_READINGS_MAX = 50_000;
 
 /** An exact time as a double: microseconds since the epoch. */
 export const micros = (column: string): string => `epoch_us("${column}")::DOUBLE`;
@@ -116,94 +104,4 @@ export async function readLabels(
     note: String(note),
     knownAtUs: Number(knownAt),
   }));
-}
-
-/** Reads readings in blocks of at most 50,000, ordered by (offset, index). All blocks have one list of series. */
-export async function* readReadings(
-  connection: DuckDBConnection,
-  { gateway, epoch, fromOffset }: ReadingQuery,
-): AsyncGenerator<ReadingBlock> {
-  const where = `gateway = ${quoteText(gateway)} AND epoch = ${quoteText(epoch)} AND "offset" >= ${Math.round(fromOffset)}`;
-  // Names are decoded once per series and not once per reading.
-  await connection.run(
-    `CREATE OR REPLACE TEMP TABLE series AS SELECT row_number() OVER () - 1 AS id, * FROM (
-       SELECT DISTINCT device, device_type, metric, unit FROM readings WHERE ${where} ORDER BY ALL)`,
-  );
-  const reader = await connection.runAndReadAll(
-    "SELECT device, device_type, metric, unit FROM series ORDER BY id",
-  );
-  const series = reader.getRows().map(([device, deviceType, metric, unit]): Series => ({
-    device: String(device),
-    deviceType: String(deviceType),
-    metric: String(metric),
-    unit: typeof unit === "string" ? unit : undefined,
-  }));
-  const clocks = CLOCKS.map((clock, i) => `WHEN ${quoteText(clock)} THEN ${i}`).join(" ");
-  const result = await connection.stream(
-    `SELECT series.id::INTEGER, r."offset"::DOUBLE, r."index"::INTEGER, ${micros("measured_at")}, ${micros("received_at")},
-       r."value", (CASE r.clock ${clocks} END)::UTINYINT, coalesce(r.withheld, false)::UTINYINT
-     FROM readings AS r JOIN series ON r.device = series.device AND r.device_type = series.device_type
-       AND r.metric = series.metric AND r.unit IS NOT DISTINCT FROM series.unit
-     WHERE ${where} ORDER BY r."offset", r."index"`,
-  );
-  let block = new BlockBuilder(series);
-  for await (const { chunk, rows } of chunksOf(result)) {
-    if (!block.hasRoom(rows)) {
-      yield block.build();
-      block = new BlockBuilder(series);
-    }
-    block.append(chunk, rows);
-  }
-  if (!block.isEmpty) yield block.build();
-}
-
-/** A block while chunks are copied into it. */
-class BlockBuilder {
-  readonly #series: readonly Series[];
-  readonly #seriesIndex = new Uint32Array(BLOCK_READINGS_MAX);
-  readonly #offset = new Float64Array(BLOCK_READINGS_MAX);
-  readonly #index = new Uint32Array(BLOCK_READINGS_MAX);
-  readonly #measuredAtUs = new Float64Array(BLOCK_READINGS_MAX);
-  readonly #receivedAtUs = new Float64Array(BLOCK_READINGS_MAX);
-  readonly #value = new Float64Array(BLOCK_READINGS_MAX);
-  readonly #clock = new Uint8Array(BLOCK_READINGS_MAX);
-  readonly #withheld = new Uint8Array(BLOCK_READINGS_MAX);
-  #count = 0;
-
-  constructor(series: readonly Series[]) {
-    this.#series = series;
-  }
-
-  get isEmpty(): boolean {
-    return this.#count === 0;
-  }
-
-  hasRoom(rows: number): boolean {
-    return this.#count + rows <= BLOCK_READINGS_MAX;
-  }
-
-  append(chunk: DuckDBDataChunk, rows: number): void {
-    const at = this.#count;
-    const targets = [this.#seriesIndex, this.#offset, this.#index, this.#measuredAtUs, this.#receivedAtUs];
-    [...targets, this.#value, this.#clock, this.#withheld].forEach((target, c) =>
-      copyNumbers(chunk, c, { target, at }),
-    );
-    this.#count += rows;
-  }
-
-  build(): ReadingBlock {
-    const count = this.#count;
-    return {
-      count,
-      series: this.#series,
-      seriesIndex: this.#seriesIndex.subarray(0, count),
-      offset: this.#offset.subarray(0, count),
-      index: this.#index.subarray(0, count),
-      measuredAtUs: this.#measuredAtUs.subarray(0, count),
-      receivedAtUs: this.#receivedAtUs.subarray(0, count),
-      value: this.#value.subarray(0, count),
-      clock: this.#clock.subarray(0, count),
-      withheld: this.#withheld.subarray(0, count),
-    };
-  }
 }

@@ -162,7 +162,7 @@ const COMMANDS: readonly (readonly [ProgramName, ...string[]])[] = [
   ["cloud", "commit"],
   ["cloud", "sql"],
   ["cloud", "train"],
-  ["cloud", "verify-features"],
+  ...["ls", "show", "diff", "lint", "backfill", "join", "verify"].map((name) => ["cloud", "features", name]),
   ["cloud", "keys"],
   ["cloud", "config", "sample"],
   ["cloud", "config", "check"],

@@ -143,7 +143,7 @@ export class Site {
 
   /** Runs a command of the cloud. Throws with what it printed where it fails. */
   async cloud(command: string, ...args: readonly string[]): Promise<Outcome> {
-    const outcome = await run("cloud", command, "--config", this.cloudFile, ...args);
+    const outcome = await run("cloud", ...command.split(" "), "--config", this.cloudFile, ...args);
     if (outcome.code === 0) return outcome;
     throw new Error(`sluice-cloud ${command} ended with ${outcome.code}: ${outcome.stderr}`);
   }
@@ -160,7 +160,7 @@ export class Site {
 
   /** Recomputes the features in the lake. Throws where one is not the same. */
   async verifyFeatures(): Promise<readonly Verified[]> {
-    return JSON.parse((await this.cloud("verify-features", "--json")).stdout);
+    return JSON.parse((await this.cloud("features verify", "--json")).stdout);
   }
 
   async #writeGateway(): Promise<void> {
@@ -168,7 +168,7 @@ export class Site {
   }
 }
 
-/** What sluice-cloud verify-features says of one view. */
+/** What sluice-cloud features verify says of one view. */
 export interface Verified {
   readonly vectors: number;
   readonly equal: number;

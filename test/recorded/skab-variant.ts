@@ -236,7 +236,7 @@ export class Proof {
   }
 
   async #verifyFeatures(site: Site): Promise<void> {
-    const printed = await run("cloud", ["verify-features", "--config", site.cloudFile, "--json"], [0, 1]);
+    const printed = await run("cloud", ["features", "verify", "--config", site.cloudFile, "--json"], [0, 1]);
     const rows = JSON.parse(printed) as {
       vectors: number;
       equal: number;

@@ -5,8 +5,8 @@ import type { StoredVector } from "@sluice/shared/contract/vector.ts";
 import { WindowEngine } from "@sluice/shared/features/engine.ts";
 import { MemoryStore } from "@sluice/shared/store/memory.ts";
 import { expect, test } from "vitest";
-import { type ParityRow, renderParity, verifyFeatures } from "../../cloud/parity.ts";
-import { blockOf, viewOf } from "../shared/features/readings.ts";
+import { type ParityRow, renderParity, verifyFeatures } from "../../../cloud/feature-store/parity.ts";
+import { blockOf, viewOf } from "../../shared/features/readings.ts";
 
 const view = viewOf([{ fn: "mean" }], { kind: "tumbling", sizeMs: 1_000 });
 const hash = viewHash(view);

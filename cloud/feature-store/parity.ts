@@ -1,10 +1,13 @@
-import { viewHash } from "@sluice/shared/codec/hash.ts";
-import { type FeatureView, featureViewSchema } from "@sluice/shared/contract/feature-view.ts";
+import { backfillKey, isBackfillEpoch } from "@sluice/shared/contract/backfill.ts";
 import { viewKey } from "@sluice/shared/contract/lake-key.ts";
 import type { FeatureVector, StoredVector } from "@sluice/shared/contract/vector.ts";
 import { WindowEngine } from "@sluice/shared/features/engine.ts";
 import type { ObjectStore } from "@sluice/shared/store/object-store.ts";
-import type { Lake } from "./lake/lake.ts";
+import type { Lake } from "../lake/lake.ts";
+import { readingsOf } from "./backfill.ts";
+import { isKept, readRecord } from "./backfill-record.ts";
+import { renderTable } from "./table.ts";
+import { readView } from "./views.ts";
 
 /** One run of one view on one gateway: what its buffer's epoch computed from `sinceOffset` on. */
 interface Run {
@@ -55,22 +58,37 @@ async function verifyRun(store: Views, lake: Tables, run: Run): Promise<ParityRo
   const nothing = { ...run, vectors: stored.length, equal: 0, different: 0, waiting: stored.length };
   if (view === undefined)
     return { ...nothing, problem: `its view is not in the lake: ${viewKey(run.viewHash)}` };
+  const record = isBackfillEpoch(run.epoch) ? await readRecord(store, run.epoch) : undefined;
+  if (isBackfillEpoch(run.epoch) && record === undefined)
+    return { ...nothing, problem: `its record is not in the lake: ${backfillKey(run.epoch)}` };
+  // The readings of a back-fill are those of the buffer that it went through.
+  const readings = lake.readings({
+    gateway: run.gateway,
+    epoch: record?.sourceEpoch ?? run.epoch,
+    fromOffset: run.sinceOffset,
+    ...readingsOf(view),
+  });
   const engine = new WindowEngine(view, run.viewHash, run.sinceOffset);
   let [next, equal] = [0, 0];
   let problem: string | undefined;
   let lastOffset = -1;
-  for await (const block of lake.readings({ ...run, fromOffset: run.sinceOffset })) {
-    lastOffset = block.offset[block.count - 1] ?? lastOffset;
-    for (const vector of engine.process(block)) {
+  const compare = (vectors: readonly FeatureVector[]): void => {
+    for (const vector of vectors) {
+      if (record !== undefined && !isKept(record, vector)) continue;
       const expected = stored[next];
-      if (expected === undefined) break; // The gateway's later vectors have not landed yet.
+      if (expected === undefined) return; // The gateway's later vectors have not landed yet.
       next++;
       const difference = differenceOf(expected, vector);
       if (difference === undefined) equal++;
       else problem ??= `${expected.device}, window ending ${expected.windowEndUs}: ${difference}`;
     }
+  };
+  for await (const block of readings) {
+    lastOffset = block.offset[block.count - 1] ?? lastOffset;
+    compare(engine.take(block));
     if (next === stored.length) break;
   }
+  compare(engine.settle());
   // What a landed message closed must have been recomputed by then.
   const missed = stored.slice(next).filter(({ throughOffset }) => throughOffset <= lastOffset);
   const [first] = missed;
@@ -78,13 +96,6 @@ async function verifyRun(store: Views, lake: Tables, run: Run): Promise<ParityRo
     problem ??= `${first.device}, window ending ${first.windowEndUs}: does not follow from the readings`;
   const different = next - equal + missed.length;
   return { ...nothing, equal, different, waiting: stored.length - equal - different, problem };
-}
-
-async function readView(store: Views, hash: string): Promise<FeatureView | undefined> {
-  const result = await store.get(viewKey(hash));
-  if (result.state !== "found") return undefined;
-  const view = featureViewSchema.parse(JSON.parse(new TextDecoder().decode(result.object.body)));
-  return viewHash(view) === hash ? view : undefined;
 }
 
 const FIELDS = [
@@ -111,22 +122,17 @@ function differenceOf(stored: StoredVector, recomputed: FeatureVector): string |
 /** The rows as a table for a person. Pure. */
 export function renderParity(rows: readonly ParityRow[]): string {
   if (rows.length === 0) return "There are no feature vectors in the lake yet.";
-  const cells = rows.map((row) => [
-    row.gateway,
-    row.epoch.slice(0, 8),
-    row.view,
-    ...[row.vectors, row.equal, row.different, row.waiting].map((value) => value.toLocaleString("en")),
-    row.problem ?? "",
-  ]);
-  const table = [["gateway", "epoch", "view", "vectors", "equal", "different", "waiting", ""], ...cells];
-  const widths =
-    table[0]?.map((_, column) => Math.max(...table.map((line) => line[column]?.length ?? 0))) ?? [];
-  return table
-    .map((line) =>
-      line
-        .map((cell, i) => (i >= 3 && i <= 6 ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0)))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
+  return renderTable(
+    ["gateway", "epoch", "view", "vectors", "equal", "different", "waiting", ""],
+    rows.map((row) => [
+      row.gateway,
+      row.epoch.slice(0, 8),
+      row.view,
+      row.vectors,
+      row.equal,
+      row.different,
+      row.waiting,
+      row.problem ?? "",
+    ]),
+  );
 }
