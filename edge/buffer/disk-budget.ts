@@ -187,13 +187,15 @@ export class DiskBudget {
     }
   }
 
-  /** Gives free pages back where there are many, or the disk is wanted for messages. */
+  /** Gives free pages back where there are many, or the disk is wanted for messages; before that the log's room alone. */
   #shrink(bufferBytes: number): boolean {
     const { state, policy } = this.#options;
     const { diskBytes, freeBytes } = state.space();
     const isMuch = freeBytes > Math.max(FREE_BYTES_MAX, (diskBytes - freeBytes) * FREE_SHARE_MAX);
     const isWanted = freeBytes > SHRINK_BYTES_MIN && bufferBytes > policy.diskBytesMax * SHRINK_SHARE;
-    return (isMuch || isWanted) && state.releaseSpace(SHRINK_BYTES_MAX);
+    if (isMuch || isWanted) return state.releaseSpace(SHRINK_BYTES_MAX);
+    const facts = { usedBytes: bufferBytes - freeBytes, budgetBytes: policy.diskBytesMax };
+    return isAboveHigh(facts) && state.releaseSpace(0);
   }
 
   /** Bytes of raw messages that can go, after a checkpoint where that lets more of them go. */

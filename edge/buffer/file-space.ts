@@ -30,24 +30,42 @@ export function spaceOf(file: SqliteFile): FileSpace {
   };
 }
 
-export function diskBytesOf(path: string): number {
-  const size = (name: string): number => statSync(name, { throwIfNoEntry: false })?.size ?? 0;
-  return size(path) + size(`${path}-wal`);
+export const diskBytesOf = (path: string): number => sizeOf(path) + sizeOf(`${path}-wal`);
+
+const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+
+/** Gives the write-ahead log and up to so many bytes of free pages back to the file system; returns whether it could. */
+export function shrink(file: SqliteFile, bytesMax: number): boolean {
+  const pages = Math.floor(bytesMax / Number(file.pragma("page_size", { simple: true })));
+  const isShrinking = pages > 0 && file.pragma("auto_vacuum", { simple: true }) === INCREMENTAL;
+  if (isShrinking) {
+    file.pragma(`incremental_vacuum(${pages})`);
+    file.pragma("wal_checkpoint(PASSIVE)"); // The file is cut when the write-ahead log is folded in.
+  }
+  return foldLog(file) || isShrinking;
 }
 
-/** Gives up to so many bytes of free pages back to the file system; returns whether it could. */
-export function shrink(file: SqliteFile, bytesMax: number): boolean {
-  if (file.pragma("auto_vacuum", { simple: true }) !== INCREMENTAL) return false;
-  const pages = Math.floor(bytesMax / Number(file.pragma("page_size", { simple: true })));
-  if (pages === 0) return false;
-  file.pragma(`incremental_vacuum(${pages})`);
-  file.pragma("wal_checkpoint(PASSIVE)"); // The file is cut when the write-ahead log is folded in.
-  return true;
+/** A write-ahead log of less is not worth the work: SQLite folds it at 4 MiB by itself, and keeps the file at its longest. */
+const LOG_BYTES_MIN = 1_048_576;
+
+/**
+ * Folds the write-ahead log into its file and cuts it to nothing, where it is of any size and nobody is reading; returns
+ * whether it did.
+ */
+export function foldLog(file: SqliteFile): boolean {
+  if (sizeOf(`${file.name}-wal`) < LOG_BYTES_MIN) return false;
+  const waitMs = Number(file.pragma("busy_timeout", { simple: true }));
+  file.pragma("busy_timeout = 0"); // Who reads, a tool for one, may go on for minutes.
+  try {
+    return file.pragma("wal_checkpoint(TRUNCATE)", { simple: true }) === 0;
+  } finally {
+    file.pragma(`busy_timeout = ${waitMs}`);
+  }
 }
 
 /** Bytes of the files in a folder that were set aside as damaged, or saved from such: nobody deletes them, so they count. */
 export function asideBytes(dir: string): number {
   const names = readdirSync(dir).filter((name) => ASIDE.test(name));
-  const sizes = names.map((name) => statSync(join(dir, name), { throwIfNoEntry: false })?.size ?? 0);
+  const sizes = names.map((name) => sizeOf(join(dir, name)));
   return sizes.reduce((sum, size) => sum + size, 0);
 }

@@ -7,7 +7,7 @@ import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { Log } from "@sluice/shared/runtime/log.ts";
 import type { Bodies } from "./body.ts";
 import { openChecked, openOrReplace } from "./checked-file.ts";
-import { diskBytesOf, letShrink, shrink, spaceOf } from "./file-space.ts";
+import { diskBytesOf, foldLog, letShrink, shrink, spaceOf } from "./file-space.ts";
 import { openSqlite, type SqliteFile, sqliteError } from "./sqlite-file.ts";
 
 /** Why a message, or a value in it, was refused. */
@@ -160,6 +160,7 @@ export class QuarantineStore {
         }
         given = this.#makeRoom(bytesMax);
       })();
+      foldLog(this.#file); // Its log may be as long as what it holds, and counts.
     } catch (cause) {
       throw sqliteError(cause, `cannot write to ${FILE}`);
     }

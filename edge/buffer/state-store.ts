@@ -358,7 +358,7 @@ export class StateStore {
     return spaceOf(this.#file);
   }
 
-  /** Gives up to so many bytes of free pages back to the disk; returns whether there was anything to give. */
+  /** Gives the write-ahead log and up to so many bytes of free pages back; returns whether there was anything to give. */
   releaseSpace(bytesMax: number): boolean {
     try {
       return shrink(this.#file, Math.min(bytesMax, this.space().freeBytes));

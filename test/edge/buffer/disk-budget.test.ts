@@ -5,8 +5,8 @@ import { freshCommitter, readTable } from "../../cloud/lake/table-reader.ts";
 import { BudgetSite, deviceOf, measuredAtUs, READINGS_PER_MESSAGE, type SiteLimits } from "./budget-site.ts";
 import { codeOf, tempFolder } from "./fixtures.ts";
 
-/** The write-ahead log takes half of it: what is left fills up in a few dozen steps. */
-const DISK_BYTES_MAX = 8 * 1_048_576;
+/** It fills up in a few dozen steps. */
+const DISK_BYTES_MAX = 4 * 1_048_576;
 const STEP_MESSAGES = 1_000;
 const STEPS = 110;
 

@@ -101,6 +101,14 @@ test("released messages give their room back to the disk", async () => {
   expect(statSync(join(dir, "quarantine.db")).size).toBeLessThan(fullBytes / 10);
 });
 
+test("the log of a flood of refused messages does not stay on disk", () => {
+  const dir = tempFolder();
+  const store = openStore(dir);
+  keep(store, 0, 3_000);
+  expect(statSync(join(dir, "quarantine.db-wal")).size).toBe(0);
+  expect(store.diskBytes()).toBeLessThan(3_000 * PAYLOAD_BYTES * 2);
+});
+
 test("the quarantine takes an eighth of the disk budget at most, whatever is set", () => {
   expect(quarantineLimit({ quarantineBytesMax: 67_108_864, diskBytesMax: 16_777_216 })).toBe(2_097_152);
   expect(quarantineLimit({ quarantineBytesMax: 65_536, diskBytesMax: 16_777_216 })).toBe(65_536);
