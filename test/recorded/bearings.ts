@@ -56,7 +56,7 @@ export interface BearingsResult {
 export function proveBearings(dataDir: string, say: (text: string) => void): BearingsResult {
   const checks = new Checks(say);
   const records = readCwru(dataDir);
-  const rows = records.map(rowOf);
+  const rows = records.map(judgeRecord);
   checks.equal(`${cwruFolder(dataDir)} has 36 records of faults and a normal one`, records.length, 36 + 2);
   const all = (isMeant: (row: BearingRow) => boolean): readonly BearingRow[] => rows.filter(isMeant);
   const namesAll = (what: string, meant: readonly BearingRow[], fault: Fault): void => {
@@ -81,7 +81,8 @@ export function proveBearings(dataDir: string, say: (text: string) => void): Bea
   return { checks: checks.made, rows };
 }
 
-function rowOf(record: VibrationRecord): BearingRow {
+/** What the view and the rule say of one record. */
+export function judgeRecord(record: VibrationRecord): BearingRow {
   const recording = recordingOf([record], [VIEW]);
   const vectors = [
     ...recompute({ view: VIEW, hash: viewHash(VIEW), sinceOffset: 0 }, decodeInOrder(recording)),

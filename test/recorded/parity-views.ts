@@ -1,0 +1,64 @@
+import { featureViewSchema, type FeatureView } from "@sluice/shared/contract/feature-view.ts";
+import { everyFunction } from "../shared/features/functions-all.ts";
+
+/** Two metrics of a device type, and how long a window of it is. */
+interface Subject {
+  readonly name: string;
+  readonly deviceType: string;
+  readonly metrics: readonly [string, string];
+  readonly sizeMs: number;
+  readonly hopMs: number;
+  readonly allowedLatenessMs: number;
+}
+
+const SKAB: Subject = {
+  name: "valve",
+  deviceType: "pump",
+  metrics: ["Accelerometer1RMS", "Volume Flow RateRMS"],
+  sizeMs: 60_000,
+  hopMs: 10_000,
+  allowedLatenessMs: 20_000,
+};
+
+const CWRU: Subject = {
+  name: "bearing",
+  deviceType: "bearing",
+  metrics: ["vibration", "speed"],
+  sizeMs: 2_000,
+  hopMs: 1_000,
+  allowedLatenessMs: 1_000,
+};
+
+const GAS_TURBINE: Subject = {
+  name: "turbine",
+  deviceType: "turbine",
+  metrics: ["TIT", "NOX"],
+  sizeMs: 7_200_000,
+  hopMs: 1_200_000,
+  allowedLatenessMs: 600_000,
+};
+
+/** Every function of the library over windows side by side and over windows that overlap. */
+function viewsOf(subject: Subject): FeatureView[] {
+  const { name, deviceType, metrics, sizeMs, hopMs, allowedLatenessMs } = subject;
+  const windows = [
+    { kind: "tumbling", sizeMs: hopMs },
+    { kind: "hopping", sizeMs, hopMs },
+  ];
+  return windows.map((window) =>
+    featureViewSchema.parse({
+      name: `${name}_${window.kind}`,
+      owner: "tests",
+      match: { deviceType },
+      window: { allowedLatenessMs, correctionMs: 60_000, ...window },
+      inputs: { a: { metric: metrics[0] }, b: { metric: metrics[1] } },
+      features: everyFunction().map((feature) => ({ name: feature.fn, ...feature })),
+    }),
+  );
+}
+
+export const PARITY_VIEWS = {
+  skab: viewsOf(SKAB),
+  cwru: viewsOf(CWRU),
+  gasTurbine: viewsOf(GAS_TURBINE),
+};
