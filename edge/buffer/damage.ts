@@ -48,9 +48,12 @@ export class DamageReport {
     this.#damaged(damage);
   }
 
-  /** Nothing is missing where the range is empty. */
+  /** Nothing is missing where the range is empty; what is lost with a damaged file is told with it, and not again. */
   addMissing(file: string, fromOffset: number, endOffset: number): void {
-    if (fromOffset < endOffset)
+    const isToldOf = this.#damages.some(
+      (known) => known.fromOffset <= fromOffset && endOffset <= (known.endOffset ?? 0),
+    );
+    if (fromOffset < endOffset && !isToldOf)
       this.add({
         file,
         fromOffset,

@@ -1,6 +1,15 @@
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync } from "node:fs";
-import { dirname, resolve } from "node:path";
-import { assert } from "@sluice/shared/runtime/assert.ts";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+} from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { assert, present } from "@sluice/shared/runtime/assert.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import Database from "better-sqlite3";
 
@@ -153,9 +162,10 @@ export function sqliteError(cause: unknown, what: string): PipelineError {
 
 /** Renames a damaged database, so that nobody writes to it and what is left in it can still be saved; the new path. */
 export function setAside(path: string): string {
-  let target = `${path}.damaged`;
-  for (let n = 2; existsSync(target); n++) target = `${path}.damaged-${n}`;
+  const isFree = (name: string): boolean => !existsSync(name) && !existsSync(`${name}-wal`);
+  const target = present(asideNames(path).find(isFree), "there are names without end");
   try {
+    // The database first: without its log it would look whole, and older than it is.
     for (const suffix of ["", "-wal", "-shm"])
       if (existsSync(path + suffix)) renameSync(path + suffix, target + suffix);
     syncFolder(dirname(path));
@@ -163,4 +173,36 @@ export function setAside(path: string): string {
     throw sqliteError(cause, `cannot set ${path} aside`);
   }
   return target;
+}
+
+/**
+ * Ends what `setAside` began: after a crash the write-ahead log may still lie where its database was, and would be taken
+ * for that of the next database in this place.
+ */
+export function finishSettingAside(dir: string): void {
+  const logs = readdirSync(dir).flatMap((name) => {
+    const path = join(dir, name.replace(/-wal$/, ""));
+    return name.endsWith(".db-wal") && !existsSync(path) ? [path] : [];
+  });
+  try {
+    for (const path of logs) {
+      let last: string | undefined;
+      for (const name of asideNames(path)) {
+        if (!existsSync(name)) break;
+        last = name;
+      }
+      if (last === undefined || existsSync(`${last}-wal`)) setAside(path);
+      else renameSync(`${path}-wal`, `${last}-wal`);
+      rmSync(`${path}-shm`, { force: true }); // An index of the log, which whoever reads it makes anew.
+    }
+    if (logs.length > 0) syncFolder(dir);
+  } catch (cause) {
+    throw sqliteError(cause, `cannot set logs in ${dir} aside`);
+  }
+}
+
+/** The names under which a file is set aside, the first time and later. */
+function* asideNames(path: string): Generator<string> {
+  yield `${path}.damaged`;
+  for (let n = 2; ; n++) yield `${path}.damaged-${n}`;
 }

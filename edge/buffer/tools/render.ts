@@ -15,10 +15,13 @@ export function renderFacts({ dir, segments, states }: BufferFacts): string {
     live.reduce((total, one) => total + of(one), 0);
   const amounts = [
     `buffer ${dir}`,
-    `  ${sum(({ messages }) => messages)} messages in ${live.length} segments, ${size(sum(({ bytes }) => bytes))}`,
+    `  ${counted(
+      sum(({ messages }) => messages),
+      "message",
+    )} in ${counted(live.length, "segment")}, ${size(sum(({ bytes }) => bytes))}`,
     ...(state === undefined ? ["  no state file"] : stateLines(state, live.at(-1)?.endOffset ?? 0)),
     ...states.flatMap(({ quarantined, isAside }) =>
-      quarantined > 0 && !isAside ? [`  ${quarantined} messages in quarantine`] : [],
+      quarantined > 0 && !isAside ? [`  ${counted(quarantined, "message")} in quarantine`] : [],
     ),
   ];
   const aside = [...segments, ...states].filter(({ isAside }) => isAside);
@@ -55,7 +58,7 @@ function stateLines(state: StateFacts, endOffset: number): readonly string[] {
   const streams = [...new Set([...Object.keys(pending), ...Object.keys(outbox)])];
   return [
     `  epoch ${marks["epoch"] ?? "none"}`,
-    `  derived through offset ${decoded}; ${Math.max(0, endOffset - decoded - 1)} messages to go`,
+    `  derived through offset ${decoded}; ${counted(Math.max(0, endOffset - decoded - 1), "message")} to go`,
     checkpoint === undefined
       ? "  no checkpoint"
       : `  checkpoint at offset ${checkpoint.throughOffset}, ${size(checkpoint.bytes)}`,
@@ -81,13 +84,13 @@ function stateLines(state: StateFacts, endOffset: number): readonly string[] {
 /** Whether a buffer is whole, for a person. */
 export function renderVerdict({ isWhole, findings, messages, aside }: Verdict): string {
   const lines = isWhole
-    ? [`whole: ${messages} messages, every one as it was stored`]
-    : [`not whole: ${messages} messages are as they were stored; these places are not:`];
+    ? [`whole: ${counted(messages, "message")}, every one as it was stored`]
+    : [`not whole: ${counted(messages, "message")} as stored; these places are not:`];
   const places = findings.map(({ file, offsets, reason }) => {
     const where = offsets === undefined ? "" : `, offsets ${offsets.from} to ${offsets.end - 1}`;
     return `  ${file}${where}: ${reason}`;
   });
-  const note = aside.length === 0 ? [] : [`${aside.length} files were set aside as damaged before`];
+  const note = aside.length === 0 ? [] : [`${counted(aside.length, "file")} set aside as damaged before`];
   return [...lines, ...capped(places), ...note].join("\n");
 }
 
@@ -97,7 +100,7 @@ export function renderRepairs(repairs: readonly Repair[]): string {
   return repairs
     .flatMap(({ file, repaired, aside, savedMessages, savedRows, lost, problems, kept }) => [
       file,
-      `  saved ${savedMessages > 0 ? `${savedMessages} messages in ` : ""}${savedRows} rows${repaired === undefined ? "" : `: ${repaired}`}`,
+      `  saved ${savedMessages > 0 ? `${counted(savedMessages, "message")} in ` : ""}${counted(savedRows, "row")}${repaired === undefined ? "" : `: ${repaired}`}`,
       ...(aside === undefined ? [] : [`  the damaged file is kept as ${aside}`]),
       ...(kept === undefined ? [] : [`  not put in place: ${kept}`]),
       ...capped(problems.map((problem) => `  found: ${problem}`)),
@@ -105,6 +108,8 @@ export function renderRepairs(repairs: readonly Repair[]): string {
     ])
     .join("\n");
 }
+
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`;
 
 function capped(lines: readonly string[]): readonly string[] {
   const over = lines.length - LINES_MAX;

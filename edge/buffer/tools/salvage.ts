@@ -2,7 +2,14 @@ import { existsSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describeError } from "@sluice/shared/runtime/errors.ts";
 import { type GroupRange, type GroupRow, SEGMENT_SCHEMA } from "../segment.ts";
-import { openSqlite, setAside, type SqliteFile, sqliteError, syncFolder } from "../sqlite-file.ts";
+import {
+  finishSettingAside,
+  openSqlite,
+  setAside,
+  type SqliteFile,
+  sqliteError,
+  syncFolder,
+} from "../sqlite-file.ts";
 import { readSegment } from "./segment-rows.ts";
 
 /** Offsets [from, end). */
@@ -89,6 +96,7 @@ export function putInPlace(path: string): string {
  */
 export function finishRepairs(dir: string): void {
   if (!existsSync(dir)) return;
+  finishSettingAside(dir);
   const mended = readdirSync(dir).filter((name) => name.endsWith(mendedPath("")));
   for (const name of mended) {
     const place = join(dir, name.slice(0, -mendedPath("").length));
