@@ -8,6 +8,10 @@ interface Subject {
   readonly metrics: readonly [string, string];
   readonly sizeMs: number;
   readonly hopMs: number;
+  /** A silence that ends a session. */
+  readonly gapMs: number;
+  /** Readings of a window by count. */
+  readonly count: number;
   readonly allowedLatenessMs: number;
 }
 
@@ -17,6 +21,8 @@ const SKAB: Subject = {
   metrics: ["Accelerometer1RMS", "Volume Flow RateRMS"],
   sizeMs: 60_000,
   hopMs: 10_000,
+  gapMs: 1_500,
+  count: 64,
   allowedLatenessMs: 20_000,
 };
 
@@ -26,6 +32,8 @@ const CWRU: Subject = {
   metrics: ["vibration", "speed"],
   sizeMs: 2_000,
   hopMs: 1_000,
+  gapMs: 100,
+  count: 16_384,
   allowedLatenessMs: 1_000,
 };
 
@@ -35,15 +43,20 @@ const GAS_TURBINE: Subject = {
   metrics: ["TIT", "NOX"],
   sizeMs: 7_200_000,
   hopMs: 1_200_000,
+  gapMs: 120_000,
+  count: 48,
   allowedLatenessMs: 600_000,
 };
 
-/** Every function of the library over windows side by side and over windows that overlap. */
+/** Every function of the library over every kind of window. */
 function viewsOf(subject: Subject): FeatureView[] {
-  const { name, deviceType, metrics, sizeMs, hopMs, allowedLatenessMs } = subject;
+  const { name, deviceType, metrics, sizeMs, hopMs, gapMs, count, allowedLatenessMs } = subject;
   const windows = [
     { kind: "tumbling", sizeMs: hopMs },
     { kind: "hopping", sizeMs, hopMs },
+    { kind: "sliding", sizeMs, hopMs },
+    { kind: "session", sizeMs, gapMs },
+    { kind: "count", of: "a", readings: count, hopReadings: count / 2 },
   ];
   return windows.map((window) =>
     featureViewSchema.parse({
