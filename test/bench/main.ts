@@ -1,10 +1,11 @@
-// `npm run bench [-- ingest engine scoring lake memory] [--docs]`: the figures of the design, as ratios of one run.
+// `npm run bench [-- ingest engine scoring lake join memory] [--docs]`: the figures of the design, as ratios of one run.
 // `memory` runs for twenty minutes and only when it is named; --docs writes the table to docs/bench.md.
 import { mkdir, writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { benchEngine, benchScoring } from "./engine.ts";
 import { benchIngest } from "./ingest.ts";
+import { benchJoin } from "./join.ts";
 import { benchLake } from "./lake.ts";
 import type { BenchLine } from "./line.ts";
 import { benchMemory } from "./memory.ts";
@@ -15,6 +16,7 @@ const PARTS = {
   engine: benchEngine,
   scoring: benchScoring,
   lake: benchLake,
+  join: benchJoin,
   memory: benchMemory,
 };
 
