@@ -1,6 +1,6 @@
 import type { BackfillRecord } from "@sluice/shared/contract/backfill.ts";
 import type { FeatureView } from "@sluice/shared/contract/feature-view.ts";
-import type { StoredVector } from "@sluice/shared/contract/vector.ts";
+import type { FeatureVector, StoredVector } from "@sluice/shared/contract/vector.ts";
 import { WindowEngine } from "@sluice/shared/features/engine.ts";
 import type { ObjectStore } from "@sluice/shared/store/object-store.ts";
 import type { Lake } from "../lake/lake.ts";
