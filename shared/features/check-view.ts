@@ -46,7 +46,7 @@ export function checkView(view: FeatureView): readonly ViewIssue[] {
 function checkFunction(feature: FunctionFeature): ViewIssue[] {
   const fn = FUNCTIONS.get(feature.fn);
   if (fn === undefined) {
-    const meant = OTHER_NAMES.get(feature.fn) ?? nearestName(feature.fn, FUNCTIONS.keys());
+    const meant = OTHER_NAMES.get(feature.fn) ?? nearestName(feature.fn, [...FUNCTIONS.keys()]);
     const hint = meant === undefined ? "" : `did you mean ${meant}? `;
     const message = `"${feature.fn}" is no function; ${hint}there are ${[...FUNCTIONS.keys()].join(", ")}`;
     return [{ path: ["fn"], message }];

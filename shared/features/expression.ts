@@ -90,6 +90,7 @@ class Parser {
   }
 
   whole(): Expression {
+    if (this.#peek().kind === "end") throw new ExpressionError("is empty");
     const expression = this.#comparison();
     const { kind, at, text } = this.#peek();
     if (kind === "end") return expression;
@@ -160,10 +161,10 @@ class Parser {
     do of.push(this.#inside(() => this.#comparison()));
     while (this.#takeOneOf([","]) !== undefined);
     this.#expect(")", `${name} of character ${at}`);
-    if (of.length < places.min || of.length > places.max)
-      throw new ExpressionError(
-        `${name} at character ${at} takes ${places.min === places.max ? places.min : `${places.min} to ${places.max}`} arguments, not ${of.length}`,
-      );
+    if (of.length < places.min || of.length > places.max) {
+      const wanted = places.max === 1 ? "1 argument" : `${places.min} to ${places.max} arguments`;
+      throw new ExpressionError(`${name} at character ${at} takes ${wanted}, not ${of.length}`);
+    }
     return { kind: "call", name, of, at };
   }
 

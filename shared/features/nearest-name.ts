@@ -1,6 +1,13 @@
-/** The name that is most likely meant: the nearest one by letters changed, left out or added, if a third of them at most. */
-export function nearestName(wrong: string, names: Iterable<string>): string | undefined {
-  let nearest: string | undefined;
+/** The fewest letters by which a longer name is taken to be meant. */
+const BEGINNING_MIN = 3;
+
+/**
+ * The name that is most likely meant: the first one that begins so, else the nearest by letters changed, left out or
+ * added, if a third of them at most.
+ */
+export function nearestName(wrong: string, names: readonly string[]): string | undefined {
+  let nearest = wrong.length < BEGINNING_MIN ? undefined : names.find((name) => name.startsWith(wrong));
+  if (nearest !== undefined) return nearest;
   let least = Math.floor(wrong.length / 3) + 1;
   for (const name of names) {
     const distance = distanceOf(wrong, name);

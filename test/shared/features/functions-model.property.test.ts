@@ -37,16 +37,13 @@ const device = fc
 
 const alpha = fc.record({ alpha: fc.constantFrom(0.1, 0.5, 1) });
 const threshold = fc.record({ threshold: half(-10, 10) });
-const page = fc.record(
-  {
-    drift: half(0, 4),
-    // Between the sums that can be, so that rounding decides nothing.
-    threshold: half(0, 20).map((x) => x + 0.1371),
-    target: fc.integer({ min: -5, max: 5 }),
-    side: fc.constantFrom("up", "down", "both"),
-  },
-  { requiredKeys: ["drift", "threshold"] },
-);
+const change = {
+  drift: half(0, 4),
+  // Between the sums that can be, so that rounding decides nothing.
+  threshold: half(0, 20).map((x) => x + 0.1371),
+  target: fc.integer({ min: -5, max: 5 }),
+};
+const given: { requiredKeys: ("drift" | "threshold")[] } = { requiredKeys: ["drift", "threshold"] };
 const count = fc.constantFrom("windows", "readings");
 const NO_SETTINGS = fc.constant<Settings>({});
 
@@ -68,8 +65,8 @@ const SETTINGS: Readonly<Record<string, fc.Arbitrary<Settings>>> = {
     fc.record({ from: fc.constant("exponential_mean"), alpha: fc.constantFrom(0.1, 0.5, 1) }),
     fc.record({ from: fc.constant("first_windows"), windows: fc.integer({ min: 1, max: 4 }) }),
   ),
-  cusum: page,
-  change_point: page.map(({ side: _, ...settings }) => settings),
+  cusum: fc.record({ ...change, side: fc.constantFrom("up", "down", "both") }, given),
+  change_point: fc.record(change, given),
   count_since: fc.oneof(
     fc.record({ above: half(-20, 20), count }),
     fc.record({ below: half(-20, 20), count }),
