@@ -3,7 +3,7 @@
 // it runs (faulty-machine.c); two devices, one with a clock; sluice-cloud commits and answers. The test's own clock is
 // the right one, and the gateway's agrees with it in the end.
 import { systemClock } from "@sluice/shared/runtime/clock.ts";
-import { present } from "@sluice/shared/runtime/assert.ts";
+import { assert, present } from "@sluice/shared/runtime/assert.ts";
 import { seededRandom } from "@sluice/shared/runtime/random.ts";
 import { Publisher } from "@sluice/simulators/fleet/publisher.ts";
 import { afterAll, expect, onTestFinished, test } from "vitest";
@@ -70,7 +70,7 @@ async function publishPhase(publisher: Publisher, sent: Sent[]): Promise<void> {
 
 async function start(site: Site): Promise<Program> {
   const gateway = site.start({ clock: true });
-  expect(await gateway.firstLine(), gateway.printed.stderr).toBeDefined();
+  assert((await gateway.firstLine()) !== undefined, `the gateway starts: ${gateway.printed.stderr}`);
   return gateway;
 }
 
