@@ -2,9 +2,8 @@ import { type OnlineAnswer, type OnlineQuery, onlineRequestSchema } from "@sluic
 import { type Clock, systemClock } from "@sluice/shared/runtime/clock.ts";
 import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { Part } from "@sluice/shared/runtime/lifecycle.ts";
-import { fastify, type FastifyInstance, type FastifyReply } from "fastify";
-import { Counter, Gauge, Registry } from "prom-client";
 import type { GatewayStatus } from "./gateway-status.ts";
+import { type Answer, GetServer, jsonAnswer } from "./get-server.ts";
 import { metricsOf } from "./metrics.ts";
 import type { StatusSettings } from "./settings.ts";
 
@@ -19,11 +18,8 @@ export interface StatusServerOptions {
   readonly clock?: Clock;
 }
 
-/** What a URL says; each may come several times. */
-interface OnlineParameters {
-  readonly device?: string | readonly string[];
-  readonly feature?: string | readonly string[];
-}
+/** The newest vectors of a view are under its name. */
+const FEATURES = "/features/";
 
 /**
  * Serves `/status` as JSON, `/healthz` (200, or 503 with the reasons), `/metrics` for Prometheus, and the newest feature
@@ -35,26 +31,12 @@ export class StatusServer implements Part {
   readonly name = "status";
   readonly #options: StatusServerOptions;
   readonly #clock: Clock;
-  readonly #server: FastifyInstance;
+  readonly #server = new GetServer((url) => this.#answer(url));
   #address = "";
 
   constructor(options: StatusServerOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#server = fastify({ forceCloseConnections: true });
-    this.#server.setErrorHandler((error, _request, reply) =>
-      reply.code(503).send({ healthy: false, problems: [describeError(error)] }),
-    );
-    this.#server.get("/status", () => this.#snapshot());
-    this.#server.get("/healthz", async (_request, reply) => {
-      const { healthy, problems } = await this.#snapshot();
-      return reply.code(healthy ? 200 : 503).send({ healthy, problems });
-    });
-    this.#server.get<{ Params: { view: string }; Querystring: OnlineParameters }>(
-      "/features/:view",
-      (request, reply) => this.#features(request.params.view, request.query, reply),
-    );
-    this.#server.get("/metrics", async (_request, reply) => sendMetrics(await this.#snapshot(), reply));
   }
 
   /** host:port once started. */
@@ -65,34 +47,58 @@ export class StatusServer implements Part {
   /** Throws PipelineError "status.port_in_use" or "status.address_refused". */
   async start(): Promise<void> {
     const { host, port } = this.#options.settings;
-    try {
-      this.#address = (await this.#server.listen({ host, port })).replace("http://", "");
-    } catch (cause) {
-      throw listenError(cause, host, port);
-    }
+    this.#address = await this.#server.listen(host, port);
   }
 
   async stop(): Promise<void> {
     await this.#server.close();
   }
 
-  async #features(view: string, query: OnlineParameters, reply: FastifyReply): Promise<FastifyReply> {
+  #answer(url: URL): Promise<Answer> | undefined {
+    const answer = this.#pageOf(url);
+    return answer?.catch((error: unknown) =>
+      jsonAnswer(503, { healthy: false, problems: [describeError(error)] }),
+    );
+  }
+
+  #pageOf({ pathname, searchParams }: URL): Promise<Answer> | undefined {
+    if (pathname === "/status") return this.#snapshot().then((status) => jsonAnswer(200, status));
+    if (pathname === "/healthz") return this.#health();
+    if (pathname === "/metrics") return this.#metrics();
+    return pathname.startsWith(FEATURES)
+      ? this.#features(pathname.slice(FEATURES.length), searchParams)
+      : undefined;
+  }
+
+  async #health(): Promise<Answer> {
+    const { healthy, problems } = await this.#snapshot();
+    return jsonAnswer(healthy ? 200 : 503, { healthy, problems });
+  }
+
+  async #metrics(): Promise<Answer> {
+    // Where nobody scrapes, what writes this form takes no memory.
+    const { expose } = await import("./exposition.ts");
+    return { code: 200, ...(await expose(metricsOf(await this.#snapshot()))) };
+  }
+
+  async #features(name: string, query: URLSearchParams): Promise<Answer> {
+    const features = query.getAll("feature");
     const { data, error } = onlineRequestSchema.safeParse({
-      view,
-      devices: [query.device ?? []].flat(),
-      ...(query.feature === undefined ? {} : { features: [query.feature].flat() }),
+      view: unescaped(name),
+      devices: query.getAll("device"),
+      ...(features.length === 0 ? {} : { features }),
     });
     if (data === undefined) {
       const message = error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; ");
       const hint = "Ask as in /features/pump_health?device=pump-1&device=pump-2.";
-      return reply.code(400).send({ error: { code: "features.request_invalid", message, hint } });
+      return jsonAnswer(400, { error: { code: "features.request_invalid", message, hint } });
     }
     try {
-      return await reply.send(await this.#options.online(data));
+      return jsonAnswer(200, await this.#options.online(data));
     } catch (failure) {
       if (!(failure instanceof PipelineError) || !failure.code.startsWith("features.")) throw failure;
       const { code, message, hint } = failure;
-      return reply.code(404).send({ error: { code, message, hint } });
+      return jsonAnswer(404, { error: { code, message, hint } });
     }
   }
 
@@ -111,29 +117,11 @@ export class StatusServer implements Part {
   }
 }
 
-async function sendMetrics(status: GatewayStatus, reply: FastifyReply): Promise<FastifyReply> {
-  const registry = new Registry();
-  for (const { name, help, kind, samples } of metricsOf(status)) {
-    const labelNames = Object.keys(samples[0]?.labels ?? {});
-    const settings = { name, help, labelNames, registers: [registry] };
-    if (kind === "counter") {
-      const counter = new Counter(settings);
-      for (const { labels, value } of samples) counter.inc(labels, value);
-    } else {
-      const gauge = new Gauge(settings);
-      for (const { labels, value } of samples) gauge.set(labels, value);
-    }
+/** A part of a URL as it was meant, or as it is where it means nothing. */
+function unescaped(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
   }
-  return reply.type(registry.contentType).send(await registry.metrics());
-}
-
-function listenError(cause: unknown, host: string, port: number): PipelineError {
-  if (cause instanceof Error && Reflect.get(cause, "code") === "EADDRINUSE")
-    return new PipelineError("status.port_in_use", `${host}:${port} is in use by another program`, {
-      hint: "Choose another status.port; 0 takes a free one.",
-    });
-  return new PipelineError("status.address_refused", `the status page cannot listen on ${host}:${port}`, {
-    cause,
-    hint: "Give status.host an address of this machine, and a port above 1023 or the right to use it.",
-  });
 }

@@ -4,7 +4,7 @@ import { frugalStart } from "../../edge/frugal-start.ts";
 const START = {
   execPath: "/usr/bin/node",
   execArgv: ["--inspect"],
-  argv: ["/usr/bin/node", "/opt/edge/main.ts", "run", "--config", "gateway.yaml"],
+  argv: ["/usr/bin/node", "edge/main.ts", "run", "--config", "gateway.yaml"],
   env: { PATH: "/usr/bin", GONE: undefined },
 };
 
@@ -12,7 +12,7 @@ test("a gateway that is to run starts itself again with what it needs to be frug
   const image = frugalStart(START);
   expect(image?.path).toBe("/usr/bin/node");
   expect(image?.args.at(0)).toBe("/usr/bin/node");
-  expect(image?.args.slice(-4)).toEqual(["/opt/edge/main.ts", "run", "--config", "gateway.yaml"]);
+  expect(image?.args.slice(-4)).toEqual(["edge/main.ts", "run", "--config", "gateway.yaml"]);
   expect(image?.env).toMatchObject({ PATH: "/usr/bin", MALLOC_ARENA_MAX: "2" });
   expect(image?.env).not.toHaveProperty("GONE");
 });

@@ -140,6 +140,17 @@ test("a question for features that cannot be answered says why, and what to ask 
   }
 });
 
+test("other paths and methods are refused, a HEAD has no body, and the server goes on", async () => {
+  const server = await serve(async () => statusWith({}));
+  expect((await get(server, "/nothing")).status).toBe(404);
+  expect((await get(server, "//[")).status).toBe(404);
+  expect((await fetch(`http://${server.address}/status`, { method: "POST", body: "{}" })).status).toBe(405);
+  const head = await fetch(`http://${server.address}/status`, { method: "HEAD" });
+  expect([head.status, await head.text()]).toEqual([200, ""]);
+  expect((await get(server, "/features/%E0?device=p")).status).toBe(404);
+  expect((await get(server, "/healthz")).status).toBe(200);
+});
+
 test("a port in use and an address that is not ours are refused with what to do", async () => {
   const { address } = await serve(async () => statusWith({}));
   const start = (host: string, port: number): Promise<void> =>
