@@ -1,7 +1,7 @@
 import type { Clock } from "@sluice/shared/runtime/clock.ts";
-import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
+import { describeError } from "@sluice/shared/runtime/errors.ts";
 import type { Log } from "@sluice/shared/runtime/log.ts";
-import { shedBatch } from "./shed-batch.ts";
+import { shedBatch, type ShedBatch } from "./shed-batch.ts";
 import {
   type BatchFacts,
   isAboveHigh,
@@ -13,6 +13,7 @@ import {
   type ShedPolicy,
 } from "./shed-plan.ts";
 import type { SegmentLog } from "./segment-log.ts";
+import { sqliteError } from "./sqlite-file.ts";
 import type { StateStore } from "./state-store.ts";
 
 export interface DiskBudgetOptions {
@@ -63,6 +64,9 @@ const SHRINK_BYTES_MIN = 524_288;
 
 /** The longest that a batch waits for its windows to close before it may be thinned out. */
 const SETTLE_US_MAX = 3_600_000_000;
+
+/** What makes a batch one that cannot be thinned out. */
+const DAMAGE: ReadonlySet<string> = new Set(["buffer.damaged", "landing.damaged"]);
 
 /**
  * Keeps the buffer within its disk budget: what `planShedding` says, one small piece at a time.
@@ -168,22 +172,32 @@ export class DiskBudget {
   }
 
   #shed(id: number, step: number): void {
+    const { state, log } = this.#options;
+    const shed = this.#withoutRows(id, step);
+    if (shed === undefined) return;
+    state.rewriteUntried(shed.batch, shed);
+    for (const { detail, count } of shed.events) log.warn({ key: shed.batch.key, count }, detail);
+  }
+
+  /** A batch with fewer rows; undefined where it was sent or thinned out meanwhile, or is damaged, which is said once. */
+  #withoutRows(id: number, step: number): ShedBatch | undefined {
     const { state, clock, log } = this.#options;
     try {
       const found = state.readUntried(id);
-      if (found === undefined || (step !== 0 && found.step >= step)) return; // Sent, or thinned out, meanwhile.
-      const shed = shedBatch(found, {
+      if (found === undefined || (step !== 0 && found.step >= step)) return undefined;
+      return shedBatch(found, {
         stepBefore: found.step,
         step,
         isKept: (device, atUs) => state.isKept(device, atUs),
         atUs: clock.nowUs(),
       });
-      state.rewriteUntried(shed.batch, shed);
-      for (const { detail, count } of shed.events) log.warn({ key: found.key, count }, detail);
-    } catch (error) {
-      if (!(error instanceof PipelineError) || error.code === "buffer.disk_full") throw error;
+    } catch (cause) {
+      const error = sqliteError(cause, `cannot read batch ${id}`);
+      // Any other failure may pass, and the batch is as good as it was.
+      if (!DAMAGE.has(error.code)) throw error;
       this.#damaged.add(id); // It stays as it is; the uplink will say that it cannot be sent.
       log.error({ batch: id, code: error.code }, `a batch cannot be thinned out: ${describeError(error)}`);
+      return undefined;
     }
   }
 
