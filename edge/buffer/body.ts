@@ -141,5 +141,5 @@ const line = (cipher: BodyCipher): string => `aes-256-gcm ${cipher.keyId}`;
 
 const missingKey = (what: string): PipelineError =>
   new PipelineError("keys.buffer_missing", `${what} is encrypted and no key is given`, {
-    hint: "Name the key file in buffer.encryptionKeyFile; nothing was changed.",
+    hint: "Name the key file in buffer.encryptionKeyFile, or with --key-file beside --dir; nothing was changed.",
   });

@@ -124,7 +124,8 @@ function quarantine(counters: Readonly<Record<string, number>>): string {
   const reasons = Object.entries(counters)
     .filter(([name]) => name.startsWith("quarantine."))
     .map(([name, value]) => `${name.slice("quarantine.".length)} ${count(value)}`);
-  return reasons.length === 0
-    ? "nothing refused so far"
-    : `${count(counters["quarantined"] ?? 0)} refused so far: ${reasons.join(", ")}; sluice-gateway quarantine ls`;
+  if (reasons.length === 0) return "nothing refused so far";
+  const givenUp = counters["quarantineGivenUp"] ?? 0;
+  const gone = givenUp === 0 ? "" : `; ${count(givenUp)} of them no longer kept whole, for room`;
+  return `${count(counters["quarantined"] ?? 0)} refused so far: ${reasons.join(", ")}${gone}; sluice-gateway quarantine ls`;
 }

@@ -67,6 +67,12 @@ test("a gateway that is new says so instead of showing numbers that mean nothing
   expect(text).not.toMatch(/undefined|NaN/);
 });
 
+test("refused messages that made room for newer ones are told", () => {
+  const { counters } = pipeline;
+  const text = renderStatus(statusWith({ counters: { ...counters, quarantineGivenUp: 5 } }));
+  expect(text).toContain("7 refused so far: time.future 7; 5 of them no longer kept whole, for room;");
+});
+
 test("rows of files are received and not acknowledged, and a lake that was not tried is not called unknown", () => {
   const spool = { name: "spool", address: "/data/spool", connections: 0, received: 12, receivedBytes: 5 };
   const ingest = [{ ...spool, acknowledged: 0, refused: {}, problem: undefined }];
