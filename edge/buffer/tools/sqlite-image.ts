@@ -82,6 +82,7 @@ export class SqliteImage {
   page(number: number): Buffer | undefined {
     const logged = this.#wal?.newest(number);
     if (logged !== undefined) return logged;
+    if (number < 1) return undefined; // Where a chain ends.
     const bytes = this.#read((number - 1) * this.pageBytes, this.pageBytes);
     return bytes.length === this.pageBytes ? bytes : undefined;
   }

@@ -165,7 +165,7 @@ export const madeAs = (...values: readonly unknown[]): string => values.map(Stri
 
 /** The bytes of a record from its own page and from the overflow pages behind it; undefined where they end too soon. */
 export function readPayload(
-  { pageBytes, pageCountMax }: SqliteImage,
+  { pageBytes, pageCountMax }: Pick<SqliteImage, "pageBytes" | "pageCountMax">,
   cell: {
     readonly page: Buffer;
     readonly at: number;
@@ -178,15 +178,17 @@ export function readPayload(
   const local = localBytes(bytes, pageBytes, isTable);
   if (at + local + (local < bytes ? 4 : 0) > page.length || bytes > pageBytes * pageCountMax)
     return undefined;
-  const payload = Buffer.alloc(bytes);
-  page.copy(payload, 0, at, at + local);
+  // In pieces, as they are found: a damaged length must not take memory that the chain does not fill.
+  const pieces = [Buffer.from(page.subarray(at, at + local))];
   let overflow = local < bytes ? page.readUInt32BE(at + local) : 0;
   for (let done = local; done < bytes;) {
     const more = next(overflow);
-    if (more === undefined) return undefined;
+    if (more === undefined || more.length <= 4) return undefined;
     overflow = more.readUInt32BE(0);
-    done += more.copy(payload, done, 4, Math.min(more.length, 4 + bytes - done));
+    const piece = Buffer.from(more.subarray(4, 4 + bytes - done));
+    pieces.push(piece);
+    done += piece.length;
   }
   // The last page of a chain names no other.
-  return overflow === 0 || local === bytes ? payload : undefined;
+  return overflow === 0 || local === bytes ? Buffer.concat(pieces) : undefined;
 }
