@@ -1,8 +1,9 @@
-// `npm run bench [-- ingest engine scoring lake join memory] [--docs]`: the figures of the design, as ratios of one run.
+// `npm run bench [-- ingest engine scoring lake join backfill memory] [--docs]`: the figures of the design, as ratios of one run.
 // `memory` runs for twenty minutes and only when it is named; --docs writes the table to docs/bench.md.
 import { mkdir, writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { join } from "node:path";
+import { benchBackfill } from "./backfill.ts";
 import { benchEngine, benchScoring } from "./engine.ts";
 import { benchIngest } from "./ingest.ts";
 import { benchJoin } from "./join.ts";
@@ -17,6 +18,7 @@ const PARTS = {
   scoring: benchScoring,
   lake: benchLake,
   join: benchJoin,
+  backfill: benchBackfill,
   memory: benchMemory,
 };
 
