@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { MessagePort } from "node:worker_threads";
 import { viewHash } from "@sluice/shared/codec/hash.ts";
 import { encodeLanding } from "@sluice/shared/codec/landing.ts";
 import { canonicalJson } from "@sluice/shared/contract/canonical-json.ts";
@@ -21,6 +22,7 @@ import { diskFailure } from "./buffer/disk-failure.ts";
 import { type GatewaySettings, SOFTWARE_VERSION } from "./config.ts";
 import { Decoder } from "./decode/decoder.ts";
 import { InferenceStage, type Slot } from "./inference/inference-stage.ts";
+import { LogThread } from "./log-thread.ts";
 import { ModelSync } from "./models/model-sync.ts";
 import { readPublicKeys } from "./models/public-keys.ts";
 import { PipelineBuffer } from "./pipeline-buffer.ts";
@@ -31,6 +33,8 @@ import { Uplink } from "./sync/uplink.ts";
 export interface PipelineHostOptions {
   readonly settings: GatewaySettings;
   readonly bootId: string;
+  /** Where groups come from; they go to the thread that appends to the log. */
+  readonly groups: MessagePort;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -48,10 +52,6 @@ const DISK_FULL_WAIT_MS = 1_000;
 /** Most open breakers that the status names; it counts them all. */
 const BREAKERS_SHOWN_MAX = 20;
 
-/** The longest that a group waits for room at the disk budget before its senders are refused, and between two looks. */
-const ROOM_WAIT_MS = 5_000;
-const ROOM_POLL_MS = 100;
-
 /** The worker's wiring: buffer, pipeline, the uplink and the models that come down. */
 export class PipelineHost {
   readonly #options: PipelineHostOptions;
@@ -64,6 +64,7 @@ export class PipelineHost {
   readonly #uplink: Uplink;
   readonly #models: ModelSync;
   readonly #lifecycle: Lifecycle;
+  #logThread: LogThread | undefined;
   #stepping = false;
   #stopped = false;
   /** Something failed that this host cannot go on after. */
@@ -174,6 +175,7 @@ export class PipelineHost {
     });
     await host.#models.loadFromDisk();
     host.#pipeline.begin();
+    host.#startLog();
     await host.#lifecycle.start();
     host.#schedule();
     return host;
@@ -183,26 +185,24 @@ export class PipelineHost {
     return this.#state.epoch;
   }
 
-  /**
-   * Durable when it resolves; what follows from the messages is worked out in the steps after it. At the disk budget
-   * it waits a while for room, so that senders wait too, and do not all come again at once to be refused again.
-   */
-  async append(group: Uint8Array): Promise<void> {
-    const { clock } = this.#options;
-    const untilUs = clock.monotonicUs() + ROOM_WAIT_MS * 1_000;
-    while (!this.#log.hasRoom(group.length) && clock.monotonicUs() < untilUs && !this.#stopped)
-      await clock.sleep(this.#budget.keep() ? 0 : ROOM_POLL_MS);
-    if (this.#stopped) throw new PipelineError("gateway.stopped", "the gateway is stopping");
-    try {
-      if (this.#isBroken) throw new PipelineError("buffer.reopening", "the buffer is opened anew");
-      this.#log.append(group);
-      this.#refusing = undefined;
-    } catch (error) {
-      if (isDiskFull(error)) this.#refusing = describeError(error);
-      this.#noteDisk(error);
-      throw error;
-    }
-    this.#schedule();
+  #startLog(): void {
+    const { settings, bootId, groups } = this.#options;
+    const { dir: bufferDir, encryptionKeyFile } = settings.buffer;
+    this.#logThread = new LogThread({
+      log: this.#log,
+      data: { bufferDir, encryptionKeyFile, bootId },
+      groups,
+      stored: () => {
+        this.#refusing = undefined;
+        this.#schedule();
+      },
+      refused: (error) => {
+        if (isDiskFull(error)) this.#refusing = describeError(error);
+        this.#noteDisk(error);
+      },
+      makeRoom: () => void this.#budget.keep(),
+      failed: (error) => this.#fail(error),
+    });
   }
 
   /** The newest feature vectors of some devices. Throws PipelineError "features.…" where there is no such view. */
@@ -221,6 +221,7 @@ export class PipelineHost {
   async stop(deadlineMs: number): Promise<void> {
     const { clock, log } = this.#options;
     this.#stopped = true;
+    await this.#logThread?.stop(); // What it has taken is on disk and known here.
     const untilUs = clock.monotonicUs() + deadlineMs * 500;
     try {
       while (!this.#isBroken && this.#pipeline.step() && clock.monotonicUs() < untilUs);
@@ -249,10 +250,12 @@ export class PipelineHost {
   #step(): void {
     if (this.#stopped || this.#isBroken) return;
     try {
-      // Between two steps the thread takes the groups that are waiting for their commit.
+      // Between two steps the thread hears what was stored, makes batches and sends them.
       const isBehind = this.#pipeline.step();
       this.#isStepWaiting = false;
-      if (this.#budget.keep() || isBehind) setImmediate(() => this.#step());
+      const isOver = this.#budget.keep();
+      this.#logThread?.tellRoom();
+      if (isOver || isBehind) setImmediate(() => this.#step());
       else {
         this.#stepping = false;
         if (this.#state.decodedThrough + 1 < this.#log.nextOffset) this.#schedule();
@@ -325,7 +328,11 @@ export class PipelineHost {
       clockProblem: this.#pipeline.clockProblem(),
       counters: this.#state.counters(),
       features: {
-        views: this.#pipeline.features.views().map(({ view, hash }) => ({ name: view.name, hash })),
+        views: this.#pipeline.features.views().map(({ view, hash, withheldDevices }) => ({
+          name: view.name,
+          hash,
+          withheldDevices,
+        })),
         counters: this.#pipeline.features.counters(),
       },
       contracts: this.#pipeline.contractStatus(BREAKERS_SHOWN_MAX),

@@ -1,3 +1,4 @@
+import type { MessagePort } from "node:worker_threads";
 import type { OnlineAnswer, OnlineQuery } from "@sluice/shared/contract/online.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { PipelineSnapshot } from "./status/gateway-status.ts";
@@ -12,8 +13,15 @@ export interface Failure {
   readonly cause: string | undefined;
 }
 
+/** What the worker thread is started with. */
+export interface WorkerData {
+  /** The gateway's settings, to be checked. */
+  readonly settings: unknown;
+  /** Where groups come from. */
+  readonly groups: MessagePort;
+}
+
 export type ToWorker =
-  | { readonly kind: "group"; readonly id: number; readonly group: ArrayBuffer }
   | { readonly kind: "snapshot"; readonly id: number }
   | { readonly kind: "online"; readonly id: number; readonly query: OnlineQuery }
   | { readonly kind: "nudge" }
@@ -21,8 +29,6 @@ export type ToWorker =
 
 export type FromWorker =
   | { readonly kind: "ready"; readonly epoch: string }
-  /** The group is on disk, or it is not and nothing of it may be acknowledged. */
-  | { readonly kind: "settled"; readonly id: number; readonly failure: Failure | undefined }
   | { readonly kind: "snapshot"; readonly id: number; readonly snapshot: PipelineSnapshot }
   | { readonly kind: "online"; readonly id: number; readonly outcome: OnlineAnswer | Failure }
   | { readonly kind: "announcement"; readonly announcement: Announcement }

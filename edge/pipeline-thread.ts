@@ -1,4 +1,4 @@
-import { Worker } from "node:worker_threads";
+import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import type { Clock } from "@sluice/shared/runtime/clock.ts";
 import type { OnlineAnswer, OnlineQuery } from "@sluice/shared/contract/online.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
@@ -6,8 +6,9 @@ import type { Part } from "@sluice/shared/runtime/lifecycle.ts";
 import { diskFailure } from "./buffer/disk-failure.ts";
 import { DiskOutage } from "./buffer/disk-outage.ts";
 import type { GatewaySettings } from "./config.ts";
+import type { GroupMessage, SettledMessage } from "./log-messages.ts";
 import type { PipelineSnapshot } from "./status/gateway-status.ts";
-import { fromFailure, type FromWorker, type ToWorker } from "./pipeline-messages.ts";
+import { fromFailure, type FromWorker, type ToWorker, type WorkerData } from "./pipeline-messages.ts";
 import type { Announcement } from "./pipeline.ts";
 
 interface Waiting<T> {
@@ -60,6 +61,8 @@ export class PipelineThread implements Part {
   readonly #clock: Clock;
   readonly #outage: DiskOutage;
   #worker: Worker | undefined;
+  /** Where groups go, and where it is said that they are on disk. */
+  #groups: MessagePort | undefined;
   #nextId = 0;
   #restarts = 0;
   #stopping = false;
@@ -96,8 +99,13 @@ export class PipelineThread implements Part {
   }
 
   #startWorker(): void {
+    const { port1: groups, port2 } = new MessageChannel();
+    this.#groups?.close();
+    this.#groups = groups;
+    groups.on("message", (message: SettledMessage) => this.#settle(message));
     const worker = new Worker(new URL("./pipeline-worker.ts", import.meta.url), {
-      workerData: this.#settings,
+      workerData: { settings: this.#settings, groups: port2 } satisfies WorkerData,
+      transferList: [port2],
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB_MAX },
     });
     this.#worker = worker;
@@ -183,7 +191,7 @@ export class PipelineThread implements Part {
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
       this.#commits.set(id, { resolve, reject });
-      this.#send({ kind: "group", id, group }, [group]);
+      this.#groups?.postMessage({ id, group } satisfies GroupMessage, [group]);
     });
   }
 
@@ -235,11 +243,19 @@ export class PipelineThread implements Part {
       this.#send({ kind: "stop", deadlineMs: STOP_DEADLINE_MS });
     });
     await worker.terminate();
+    this.#groups?.close();
     this.#rejectAll(new PipelineError("gateway.stopped", "the gateway has stopped"));
   }
 
-  #send(message: ToWorker, transfer: readonly ArrayBuffer[] = []): void {
-    this.#worker?.postMessage(message, transfer);
+  #send(message: ToWorker): void {
+    this.#worker?.postMessage(message);
+  }
+
+  #settle({ id, failure }: SettledMessage): void {
+    const waiting = this.#commits.get(id);
+    this.#commits.delete(id);
+    if (failure === undefined) waiting?.resolve();
+    else waiting?.reject(fromFailure(failure));
   }
 
   #receive(message: FromWorker): void {
@@ -248,13 +264,6 @@ export class PipelineThread implements Part {
         this.#ready?.resolve(message.epoch);
         this.#outage.opened();
         return;
-      case "settled": {
-        const waiting = this.#commits.get(message.id);
-        this.#commits.delete(message.id);
-        if (message.failure === undefined) waiting?.resolve();
-        else waiting?.reject(fromFailure(message.failure));
-        return;
-      }
       case "snapshot":
         this.#newest = message.snapshot;
         this.#snapshots.get(message.id)?.resolve(message.snapshot);

@@ -7,7 +7,7 @@ import { createLog } from "@sluice/shared/runtime/log.ts";
 import { newUuid, seededRandom } from "@sluice/shared/runtime/random.ts";
 import { diskFailure } from "./buffer/disk-failure.ts";
 import { gatewaySettingsSchema } from "./config.ts";
-import { type FromWorker, toFailure, type ToWorker } from "./pipeline-messages.ts";
+import { type FromWorker, toFailure, type ToWorker, type WorkerData } from "./pipeline-messages.ts";
 import { PipelineHost } from "./pipeline-host.ts";
 
 const port = present(parentPort, "the pipeline runs in a worker thread");
@@ -15,11 +15,13 @@ const send = (message: FromWorker, transfer: readonly ArrayBuffer[] = []): void 
   port.postMessage(message, transfer);
 
 async function main(): Promise<void> {
-  const settings = gatewaySettingsSchema.parse(workerData);
+  const { settings: given, groups }: WorkerData = workerData;
+  const settings = gatewaySettingsSchema.parse(given);
   const bootId = newUuid();
   const host = await PipelineHost.open({
     settings,
     bootId,
+    groups,
     clock: systemClock,
     random: seededRandom(Number.parseInt(bootId.slice(0, 8), 16)),
     log: createLog("gateway-pipeline", settings.log.level),
@@ -34,14 +36,6 @@ async function main(): Promise<void> {
 
 async function answer(host: PipelineHost, message: ToWorker): Promise<void> {
   switch (message.kind) {
-    case "group":
-      try {
-        await host.append(new Uint8Array(message.group));
-        send({ kind: "settled", id: message.id, failure: undefined });
-      } catch (error) {
-        send({ kind: "settled", id: message.id, failure: toFailure(error) });
-      }
-      return;
     case "snapshot":
       send({ kind: "snapshot", id: message.id, snapshot: host.snapshot() });
       return;

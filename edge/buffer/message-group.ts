@@ -8,9 +8,9 @@ import { PipelineError } from "@sluice/shared/runtime/errors.ts";
  * message: flags u8 (bits 0-1 QoS, 2 DUP, 3 retain), 1 byte 0, packet id u16, client length u16, topic length u16,
  * payload length u32, receivedAtUs f64, then client (UTF-8), topic (UTF-8), payload.
  */
-const FORMAT = 1;
-const HEADER_BYTES = 8;
-const RECORD_BYTES = 20;
+export const FORMAT = 1;
+export const HEADER_BYTES = 8;
+export const RECORD_BYTES = 20;
 const FIRST_BYTES = 65_536;
 
 /** Longest client id or topic: MQTT's own limit on strings. */
@@ -100,22 +100,23 @@ export class GroupWriter {
 /** The messages of a group, in order. Throws PipelineError "buffer.group_damaged" on torn or hostile bytes. */
 export function decodeGroup(bytes: Uint8Array): IncomingMessage[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.length < HEADER_BYTES || view.getUint8(0) !== FORMAT) throw damaged("no header");
+  if (bytes.length < HEADER_BYTES || view.getUint8(0) !== FORMAT) throw damagedGroup("no header");
   const count = view.getUint32(4, true);
-  if (count > (bytes.length - HEADER_BYTES) / RECORD_BYTES) throw damaged(`${count} messages do not fit`);
+  if (count > (bytes.length - HEADER_BYTES) / RECORD_BYTES)
+    throw damagedGroup(`${count} messages do not fit`);
   const messages: IncomingMessage[] = [];
   const client = new RepeatedText(bytes);
   const topic = new RepeatedText(bytes);
   let at = HEADER_BYTES;
   for (let i = 0; i < count; i++) {
-    if (at + RECORD_BYTES > bytes.length) throw damaged(`message ${i} is cut off`);
+    if (at + RECORD_BYTES > bytes.length) throw damagedGroup(`message ${i} is cut off`);
     const flags = view.getUint8(at);
     const qos = flags & 3;
     const clientEnd = at + RECORD_BYTES + view.getUint16(at + 4, true);
     const topicEnd = clientEnd + view.getUint16(at + 6, true);
     const payloadEnd = topicEnd + view.getUint32(at + 8, true);
     if (payloadEnd > bytes.length || (qos !== 0 && qos !== 1 && qos !== 2))
-      throw damaged(`message ${i} is cut off`);
+      throw damagedGroup(`message ${i} is cut off`);
     messages.push({
       qos,
       dup: (flags & 4) !== 0,
@@ -128,12 +129,12 @@ export function decodeGroup(bytes: Uint8Array): IncomingMessage[] {
     });
     at = payloadEnd;
   }
-  if (at !== bytes.length) throw damaged(`${bytes.length - at} bytes too many`);
+  if (at !== bytes.length) throw damagedGroup(`${bytes.length - at} bytes too many`);
   return messages;
 }
 
 /** Reads texts that are often the same as the one before: then it is not decoded again. */
-class RepeatedText {
+export class RepeatedText {
   readonly #bytes: Buffer;
   #start = 0;
   #end = 0;
@@ -171,7 +172,7 @@ function tooLong(client: number, topic: number): PipelineError {
   );
 }
 
-function damaged(how: string): PipelineError {
+export function damagedGroup(how: string): PipelineError {
   return new PipelineError("buffer.group_damaged", `a group of messages cannot be read: ${how}`);
 }
 

@@ -1,4 +1,5 @@
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { open, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import { crc32 } from "node:zlib";
 import { sqliteError, syncFolder } from "./sqlite-file.ts";
@@ -36,6 +37,35 @@ export class OffsetReserve {
     if (endOffset > this.#end) this.#write(endOffset + RESERVED_COUNT);
   }
 
+  /**
+   * Reserves the next offsets when half of them are given, without waiting for the disk. Nothing else of the reserve may
+   * be called until it is done; what fails here is tried again, and told, when the offsets are wanted.
+   */
+  async ahead(nextOffset: number): Promise<void> {
+    if (this.#end - nextOffset > RESERVED_COUNT / 2 || nextOffset > this.#end) return;
+    const end = nextOffset + RESERVED_COUNT;
+    const draft = `${this.#path}.new`;
+    try {
+      const handle = await open(draft, "w");
+      try {
+        await handle.writeFile(textOf(end));
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+      await rename(draft, this.#path);
+      const folder = await open(dirname(this.#path), "r");
+      try {
+        await folder.sync();
+      } finally {
+        await folder.close();
+      }
+      this.#end = end;
+    } catch {
+      return; // The old mark still holds.
+    }
+  }
+
   /** Gives back what was reserved and not used. */
   close(endOffset: number): void {
     if (endOffset !== this.#end) this.#write(endOffset);
@@ -46,7 +76,7 @@ export class OffsetReserve {
     try {
       const handle = openSync(draft, "w");
       try {
-        writeSync(handle, `${end} ${crc32(String(end))}\n`);
+        writeSync(handle, textOf(end));
         fsyncSync(handle);
       } finally {
         closeSync(handle);
@@ -59,6 +89,8 @@ export class OffsetReserve {
     this.#end = end;
   }
 }
+
+const textOf = (end: number): string => `${end} ${crc32(String(end))}\n`;
 
 /** The offset that a reserve's text says; 0 where it is not whole. */
 export function parseReserve(text: string): number {

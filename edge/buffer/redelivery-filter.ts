@@ -1,8 +1,15 @@
 import { crc32 } from "node:zlib";
 import type { IncomingMessage } from "@sluice/shared/contract/message.ts";
+import { hashOf, type MessageKey } from "./group-scan.ts";
 
 /** Of each client, the hash of the last message with each packet identifier. */
 type Hashes = Map<string, Map<number, number>>;
+
+/** What a filter remembers, as it crosses between threads. */
+export interface FilterState {
+  readonly newer: ReadonlyMap<string, ReadonlyMap<number, number>>;
+  readonly older: ReadonlyMap<string, ReadonlyMap<number, number>>;
+}
 
 /**
  * Recognises a message that a client sends again because it never saw the acknowledgement.
@@ -24,22 +31,22 @@ export class RedeliveryFilter {
     this.#entriesMax = entriesMax;
   }
 
-  isRedelivery(message: IncomingMessage): boolean {
-    return message.dup && message.qos > 0 && this.#find(message) === hash(message);
+  isRedelivery(message: MessageKey): boolean {
+    return message.dup && message.qos > 0 && this.#find(message) === message.hash;
   }
 
   /** Whether a message with this client and packet identifier is remembered, the same or another. */
-  knows(message: IncomingMessage): boolean {
+  knows(message: MessageKey): boolean {
     return this.#find(message) !== undefined;
   }
 
   /** Remembers a stored message; it replaces an older one with the same packet identifier, which is done with. */
-  remember(message: IncomingMessage): void {
+  remember(message: MessageKey): void {
     if (message.qos === 0 || this.#entriesMax === 0) return;
     let ofClient = this.#newer.get(message.client);
     if (ofClient === undefined) this.#newer.set(message.client, (ofClient = new Map()));
     const before = ofClient.size;
-    ofClient.set(message.packetId, hash(message));
+    ofClient.set(message.packetId, message.hash);
     this.#newerCount += ofClient.size - before;
     if (this.#newerCount < this.#entriesMax) return;
     this.#older = this.#newer;
@@ -47,11 +54,29 @@ export class RedeliveryFilter {
     this.#newerCount = 0;
   }
 
-  #find({ client, packetId }: IncomingMessage): number | undefined {
+  state(): FilterState {
+    return { newer: this.#newer, older: this.#older };
+  }
+
+  /** Goes on from a state, which is its own from here on. */
+  restore({ newer, older }: FilterState): void {
+    const own = (hashes: FilterState["newer"]): Hashes =>
+      new Map([...hashes].map(([client, ofClient]) => [client, new Map(ofClient)]));
+    this.#newer = own(newer);
+    this.#older = own(older);
+    this.#newerCount = [...this.#newer.values()].reduce((sum, ofClient) => sum + ofClient.size, 0);
+  }
+
+  #find({ client, packetId }: MessageKey): number | undefined {
     return this.#newer.get(client)?.get(packetId) ?? this.#older.get(client)?.get(packetId);
   }
 }
 
-/** CRC-32 of topic and payload above the payload's length: one wrong match in 2^32 of what has the same length. */
-const hash = (message: IncomingMessage): number =>
-  crc32(message.payload, crc32(message.topic)) * 1_048_576 + (message.payload.length & 0xfffff);
+/** The key of a message that is decoded. */
+export const keyOf = ({ client, packetId, qos, dup, topic, payload }: IncomingMessage): MessageKey => ({
+  client,
+  packetId,
+  qos,
+  dup,
+  hash: hashOf(crc32(payload, crc32(topic)), payload.length),
+});

@@ -1,21 +1,18 @@
-import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { GroupStamp, RawMessage } from "@sluice/shared/contract/message.ts";
+import type { RawMessage } from "@sluice/shared/contract/message.ts";
 import { present } from "@sluice/shared/runtime/assert.ts";
 import type { Clock } from "@sluice/shared/runtime/clock.ts";
-import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { Log } from "@sluice/shared/runtime/log.ts";
 import { Bodies } from "./body.ts";
 import { type Damage, DamageReport } from "./damage.ts";
-import { asideBytes } from "./file-space.ts";
-import { decodeGroup, encodeGroup } from "./message-group.ts";
+import type { LogNotice, RoomNotice, TailCounts, TailStart } from "./log-notices.ts";
+import { type AppendedGroup, LogTail, type TailLimits } from "./log-tail.ts";
+import { decodeGroup } from "./message-group.ts";
 import { OffsetReserve } from "./offset-reserve.ts";
-import { RecentGroups } from "./recent-groups.ts";
-import { mendSegment, openSegment } from "./segment-opening.ts";
-import { type GroupRange, Segment, type StampedMessages, type StoredGroup } from "./segment.ts";
+import { type RecentGroup, RecentGroups } from "./recent-groups.ts";
+import { type ReadGroup, SegmentFiles } from "./segment-files.ts";
 import { spareSegments } from "./spare-segments.ts";
-import { makeFolder, setAside, syncFolder } from "./sqlite-file.ts";
-import { finishRepairs } from "./tools/salvage.ts";
+import { makeFolder } from "./sqlite-file.ts";
 import { StoredMessages } from "./stored-messages.ts";
 
 export interface SegmentLogOptions {
@@ -39,18 +36,11 @@ export interface SegmentLogOptions {
   readonly damaged?: (damage: Damage) => void;
 }
 
-const SEGMENT_NAME = /^segment-(\d{16})\.db$/;
-
 /** Segments that the disk budget holds at the least: the newest is never removed, so it must not fill the budget. */
 const BUDGET_SEGMENTS_MIN = 8;
 
 /** Share of the disk budget that the newest messages keep although they could go: the redeliveries are found by them. */
 const NEWEST_SHARE = 1 / 8;
-
-/** Failures that do not pass: reading goes on behind them. */
-const DAMAGE: ReadonlySet<string> = new Set(["buffer.damaged", "buffer.group_damaged"]);
-
-const segmentName = (offset: number): string => `segment-${String(offset).padStart(16, "0")}.db`;
 
 /**
  * The raw messages of a gateway: an append-only log of groups in segment files, the durability boundary.
@@ -64,121 +54,148 @@ const segmentName = (offset: number): string => `segment-${String(offset).padSta
 export class SegmentLog {
   readonly #options: SegmentLogOptions;
   readonly #bodies: Bodies;
-  readonly #reserve: OffsetReserve;
-  #segments: Segment[] = [];
-  /** Segments with damage: never written to, never deleted. */
-  readonly #damaged = new Set<Segment>();
-  /** Segments that hold what was saved of a damaged one, which is set aside. */
-  readonly #mended = new Set<Segment>();
-  /** The segment that was read last; the others rest. */
-  #reading: Segment | undefined;
-  #nextOffset: number;
+  readonly #files: SegmentFiles;
+  #nextOffset = 0;
   readonly #stored: StoredMessages;
+  /** Where groups are appended; undefined where another thread does that, and before the log is open. */
+  #tail: LogTail | undefined;
   readonly #damages: DamageReport;
-  #duplicates = 0;
-  #refused = 0;
-  #writtenBytes = 0;
-  #asideBytes = 0;
+  #counts: TailCounts = { duplicates: 0, refused: 0, writtenBytes: 0 };
   /** The group that was read last, decoded: sequential reading decodes each group once. */
   readonly #recent = new RecentGroups();
-  #read: (StampedMessages & { readonly first: number }) | undefined;
+  #read: ReadGroup | undefined;
 
   private constructor(options: SegmentLogOptions) {
     this.#options = options;
     this.#damages = new DamageReport(options.log, options.damaged);
     this.#bodies = options.bodies ?? new Bodies();
     makeFolder(options.dir);
-    this.#reserve = new OffsetReserve(join(options.dir, "offsets"));
-    this.#nextOffset = options.floorOffset;
+    this.#files = new SegmentFiles({ dir: options.dir, bodies: this.#bodies, damages: this.#damages });
     this.#stored = new StoredMessages(options.limits.redeliveryEntriesMax);
   }
 
   /** Opens or makes the log. Throws PipelineError "buffer.unwritable", "buffer.disk_full". */
   static open(options: SegmentLogOptions): SegmentLog {
     const log = new SegmentLog(options);
-    const isWhole = log.#openSegments();
-    let end = log.#segments[0]?.firstOffset ?? options.floorOffset;
-    for (const segment of log.#segments) {
+    const isWhole = log.#files.open();
+    let end = log.#files.all[0]?.firstOffset ?? options.floorOffset;
+    for (const segment of log.#files.all) {
       log.#damages.addMissing(segment.path, end, segment.firstOffset);
       // A group at or behind the next segment's first offset was refused: SQLite had written it before it failed.
       end = segment.endOffset;
     }
+    const reserve = new OffsetReserve(join(options.dir, "offsets"));
     // How far a newest file went that is damaged, or gone, only the reserve knows.
-    log.#nextOffset = Math.max(options.floorOffset, end, isWhole ? 0 : log.#reserve.end);
+    log.#nextOffset = Math.max(options.floorOffset, end, isWhole ? 0 : reserve.end);
     log.#damages.addMissing(options.dir, end, log.#nextOffset);
     // So that a gap is always between two files.
-    if (!isWhole || end < log.#nextOffset) log.#rotate();
+    if (!isWhole || end < log.#nextOffset) log.#files.begin(log.#nextOffset);
     log.#stored.recall(log.#nextOffset, (from, limit) => log.read(from, limit));
-    log.#asideBytes = asideBytes(options.dir);
+    log.#tail = log.#startTail(reserve);
     return log;
+  }
+
+  #startTail(reserve: OffsetReserve): LogTail {
+    const { dir, bootId, clock } = this.#options;
+    return new LogTail(
+      {
+        dir,
+        limits: tailLimits(this.#options.limits),
+        bootId,
+        clock,
+        bodies: this.#bodies,
+        hasRoom: (bytes) => this.hasRoom(bytes),
+        changed: (newest, full) => {
+          full?.rest();
+          this.#files.add(newest);
+        },
+        retired: (retired) => this.#files.retire(retired),
+      },
+      { newest: this.#files.newest, nextOffset: this.#nextOffset, stored: this.#stored, reserve },
+    );
   }
 
   get nextOffset(): number {
     return this.#nextOffset;
   }
 
-  /**
-   * Stores a group that `GroupWriter` made; durable when it returns.
-   *
-   * Throws PipelineError "buffer.full" at the disk budget, "buffer.disk_full", "buffer.group_damaged"; then nothing of
-   * the group is stored.
-   */
-  append(group: Uint8Array): {
-    readonly fromOffset: number;
-    readonly count: number;
-    readonly duplicates: number;
-  } {
-    const messages = decodeGroup(group);
-    const fromOffset = this.#nextOffset;
-    const kept = this.#stored.without(messages);
-    const duplicates = messages.length - kept.length;
-    if (kept.length > 0) {
-      try {
-        const bytes = duplicates === 0 ? group : encodeGroup(kept);
-        const stamp = this.#store({ first: fromOffset, count: kept.length, bytes });
-        this.#recent.add({ first: fromOffset, messages: kept, stamp }, bytes.length);
-      } catch (error) {
-        this.#refused += messages.length;
-        throw error;
-      }
-      this.#nextOffset += kept.length;
-      this.#stored.remember(kept);
+  /** Appends a group as `LogTail` does, where no other thread does that; durable when it returns. */
+  append(group: Uint8Array): Pick<AppendedGroup, "count" | "duplicates"> & { readonly fromOffset: number } {
+    const tail = present(this.#tail, "nobody else appends to the log");
+    try {
+      const { first, count, duplicates, stored } = tail.append(group);
+      if (stored !== undefined) this.#add({ first, count, ...stored });
+      return { fromOffset: first, count, duplicates };
+    } finally {
+      this.#counts = tail.counts;
     }
-    this.#duplicates += duplicates;
-    return { fromOffset, count: kept.length, duplicates };
+  }
+
+  #add(group: RecentGroup): void {
+    this.#nextOffset = group.first + group.count;
+    this.#recent.add(group);
+  }
+
+  /** Lets another thread append from now on, from where the log is; it tells by notices what it does. */
+  handOver(): TailStart {
+    const { newest } = this.#files;
+    this.#files.handOver();
+    this.#tail = undefined;
+    const filter = this.#stored.state();
+    this.#stored.restore({ newer: new Map(), older: new Map() });
+    return {
+      newestOffset: newest.firstOffset,
+      nextOffset: this.#nextOffset,
+      filter,
+      room: this.room(),
+      dir: this.#options.dir,
+      limits: { ...this.#options.limits, ...tailLimits(this.#options.limits) },
+    };
+  }
+
+  /** Makes an empty segment for whoever appends; undefined where that fails. */
+  makeSpare(): string | undefined {
+    return this.#files.makeSpare();
+  }
+
+  /** Takes what the other thread tells. Returns the full segment that it must let go, where there is one. */
+  follow(notice: LogNotice): number | undefined {
+    switch (notice.kind) {
+      case "stored": {
+        const { first, count, stamp, group } = notice;
+        this.#files.newest.grew(first + count);
+        if (group === undefined) this.#nextOffset = first + count;
+        else this.#add({ first, count, stamp, bytes: new Uint8Array(group) });
+        return undefined;
+      }
+      case "counted":
+        this.#counts = notice.counts;
+        return undefined;
+      case "changed": {
+        const full = notice.fullOffset === undefined ? undefined : this.#files.hold();
+        this.#files.begin(notice.newestOffset);
+        return full?.firstOffset;
+      }
+      case "retired":
+        this.#files.retire({ ...notice, segment: this.#files.newest });
+        return undefined;
+      case "released":
+        this.#files.release(notice.offset);
+    }
+    return undefined;
+  }
+
+  /** What takes of the budget, for whom only knows of the segments that it writes to. */
+  room(): RoomNotice {
+    const { newest } = this.#files;
+    const usedBytes = this.diskBytes - newest.diskBytes() + this.asideBytes + this.#options.otherBytes();
+    return { usedBytes, belowOffset: newest.firstOffset };
   }
 
   /** Whether so many bytes more are within the disk budget. */
   hasRoom(bytes: number): boolean {
     const { limits, otherBytes } = this.#options;
-    return this.diskBytes + this.#asideBytes + otherBytes() + bytes <= limits.diskBytesMax;
-  }
-
-  #store(group: StoredGroup): GroupStamp {
-    const { limits, bootId, clock } = this.#options;
-    if (!this.hasRoom(group.bytes.length))
-      throw new PipelineError(
-        "buffer.full",
-        `the buffer has reached its budget of ${limits.diskBytesMax} bytes`,
-        {
-          hint: "It empties when the lake can be reached; raise buffer.diskBytesMax where the disk has room.",
-        },
-      );
-    const stamp = { bootId, monotonicUs: clock.monotonicUs(), wallUs: clock.nowUs() };
-    const segmentBytesMax = Math.min(limits.segmentBytesMax, limits.diskBytesMax / BUDGET_SEGMENTS_MIN);
-    if (this.#newest().bytes > 0 && this.#newest().bytes + group.bytes.length > segmentBytesMax)
-      this.#rotate();
-    this.#reserve.reserve(group.first + group.count);
-    try {
-      this.#newest().append(group, stamp); // Durable from here: SQLite has synced to disk.
-    } catch (error) {
-      if (!(error instanceof PipelineError) || error.code !== "buffer.damaged") throw error;
-      this.#retire(this.#newest(), error);
-      this.#rotate();
-      this.#newest().append(group, stamp);
-    }
-    this.#writtenBytes += group.bytes.length;
-    return stamp;
+    return this.diskBytes + this.asideBytes + otherBytes() + bytes <= limits.diskBytesMax;
   }
 
   /** Messages from `fromOffset` on, at most so many and about so many bytes; damaged groups are passed over. */
@@ -202,95 +219,22 @@ export class SegmentLog {
   }
 
   /** The decoded group that holds `offset` or, where that is lost, the next one. */
-  #groupAt(offset: number): (StampedMessages & { readonly first: number }) | undefined {
+  #groupAt(offset: number): ReadGroup | undefined {
     const last = this.#read;
     if (last !== undefined && offset >= last.first && offset < last.first + last.messages.length) return last;
     const recent = this.#recent.take(offset);
-    if (recent !== undefined) return (this.#read = recent);
-    for (const segment of this.#segments.slice(this.#segmentIndex(offset))) {
-      this.#use(segment);
-      for (let wanted = Math.max(offset, segment.firstOffset); wanted < segment.endOffset;) {
-        const range = this.#orDamaged(segment, { first: wanted, end: segment.endOffset }, () =>
-          segment.find(wanted),
-        );
-        const next = range?.first ?? segment.endOffset;
-        if (next > wanted && this.#mend(segment, new PipelineError("buffer.damaged", "groups are missing")))
-          continue; // A file has gaps only where it was mended.
-        this.#damages.addMissing(segment.path, wanted, next);
-        if (range === undefined) break;
-        const group = this.#messagesOf(segment, range);
-        if (group !== undefined) return (this.#read = { first: range.first, ...group });
-        wanted = range.first + range.count;
-      }
+    if (recent !== undefined) {
+      const { first, stamp, bytes } = recent;
+      return (this.#read = { first, stamp, messages: decodeGroup(bytes) });
     }
-    return undefined;
-  }
-
-  #messagesOf(segment: Segment, range: GroupRange): StampedMessages | undefined {
-    return this.#orDamaged(segment, { first: range.first, end: range.first + range.count }, () =>
-      segment.read(range),
-    );
-  }
-
-  /** What is read, or undefined where it is damaged, which is reported. Any other failure is thrown: it may pass. */
-  #orDamaged<T>(segment: Segment, at: { first: number; end: number }, read: () => T): T | undefined {
-    try {
-      return read();
-    } catch (error) {
-      if (!(error instanceof PipelineError) || !DAMAGE.has(error.code)) throw error;
-      if (this.#mend(segment, error)) return this.#orDamaged(segment, at, read);
-      this.#damages.add({
-        file: segment.path,
-        fromOffset: at.first,
-        endOffset: at.end,
-        reason: describeError(error),
-      });
-      return undefined;
-    }
-  }
-
-  /** Mends a segment that turned out to be damaged, once; whether it is worth to look again. Throws "buffer.disk_full". */
-  #mend(segment: Segment, error: PipelineError): boolean {
-    if (this.#mended.has(segment)) return false;
-    if (segment === this.#newest()) this.#damaged.add(segment);
-    segment.rest();
-    const { path, firstOffset, endOffset } = segment;
-    const { damages } = mendSegment({ path, firstOffset, endOffset, bodies: this.#bodies }, error);
-    this.#mended.add(segment);
-    for (const damage of damages) this.#damages.add(damage);
-    this.#asideBytes = asideBytes(this.#options.dir);
-    return true;
-  }
-
-  /** Closes the segment that was read before, unless it is still written to. */
-  #use(segment: Segment): void {
-    if (this.#reading !== segment && this.#reading !== this.#newest()) this.#reading?.rest();
-    this.#reading = segment;
-  }
-
-  /** The segment in which to look for `offset`: the last one that begins at or before it. */
-  #segmentIndex(offset: number): number {
-    return Math.max(
-      0,
-      this.#segments.findLastIndex((segment) => segment.firstOffset <= offset),
-    );
+    const found = this.#files.groupAt(offset);
+    if (found !== undefined) this.#read = found;
+    return found;
   }
 
   /** Removes the segments whose every message is at or before `throughOffset`. */
   prune(throughOffset: number): void {
-    let removed = false;
-    for (;;) {
-      const [oldest, next] = this.#segments;
-      if (oldest === undefined || next === undefined || next.firstOffset > throughOffset + 1) break;
-      oldest.rest();
-      if (this.#damaged.delete(oldest)) setAside(oldest.path);
-      else for (const suffix of ["", "-wal", "-shm"]) rmSync(oldest.path + suffix, { force: true });
-      this.#segments.shift();
-      removed = true;
-    }
-    if (!removed) return;
-    syncFolder(this.#options.dir);
-    this.#asideBytes = asideBytes(this.#options.dir);
+    this.#files.prune(throughOffset);
   }
 
   /**
@@ -303,7 +247,7 @@ export class SegmentLog {
     neededFromOffset = Infinity,
   ): { readonly bytes: number; readonly throughOffset: number } {
     const { redeliveryEntriesMax, diskBytesMax } = this.#options.limits;
-    const spare = spareSegments(this.#segments, {
+    const spare = spareSegments(this.#files.all, {
       throughOffset,
       newestFromOffset: Math.min(this.#nextOffset - redeliveryEntriesMax, neededFromOffset),
       newestBytesMax: diskBytesMax * NEWEST_SHARE,
@@ -324,75 +268,32 @@ export class SegmentLog {
     readonly damagesOverCount: number;
   } {
     return {
-      segments: this.#segments.length,
+      segments: this.#files.all.length,
       diskBytes: this.diskBytes,
-      writtenBytes: this.#writtenBytes,
       nextOffset: this.#nextOffset,
-      duplicates: this.#duplicates,
-      refused: this.#refused,
+      ...this.#counts,
       damagesOverCount: this.#damages.overCount,
       damages: this.#damages.damages,
     };
   }
 
   close(): void {
-    for (const segment of this.#segments) segment.rest();
-    this.#reserve.close(this.#nextOffset);
-    this.#segments = [];
+    this.#tail?.close();
+    this.#files.close();
   }
 
   get diskBytes(): number {
-    return this.#segments.reduce((sum, segment) => sum + segment.diskBytes(), 0);
+    return this.#files.diskBytes;
   }
 
   /** Bytes of segments that were set aside as damaged. */
   get asideBytes(): number {
-    return this.#asideBytes;
-  }
-
-  #newest(): Segment {
-    return present(this.#segments.at(-1), "the log has a segment");
-  }
-
-  #rotate(): void {
-    this.#segments.at(-1)?.rest();
-    this.#segments.push(
-      new Segment(join(this.#options.dir, segmentName(this.#nextOffset)), this.#nextOffset, this.#bodies),
-    );
-  }
-
-  /** Opens the segments that are there, oldest first. Returns whether the newest may be written to. */
-  #openSegments(): boolean {
-    const { dir } = this.#options;
-    finishRepairs(dir);
-    const names = readdirSync(dir)
-      .filter((name) => SEGMENT_NAME.test(name))
-      .sort();
-    const first = names.map((name) => Number(SEGMENT_NAME.exec(name)?.[1]));
-    const whole = names.map((name, i) => {
-      const opened = openSegment({
-        path: join(dir, name),
-        firstOffset: present(first[i], "a name has an offset"),
-        endOffset: first[i + 1],
-        bodies: this.#bodies,
-      });
-      if (opened.segment !== undefined) this.#segments.push(opened.segment);
-      if (opened.segment !== undefined && !opened.isWhole) this.#mended.add(opened.segment);
-      for (const damage of opened.damages) this.#damages.add(damage);
-      return opened.isWhole;
-    });
-    return whole.at(-1) ?? false;
-  }
-
-  /** Takes the newest segment out of use for writing; what is whole in it can still be read. */
-  #retire(segment: Segment, error: PipelineError): void {
-    const { firstOffset, endOffset } = segment;
-    segment.rest();
-    this.#damaged.add(segment);
-    const isEmpty = endOffset === firstOffset;
-    if (isEmpty) this.#segments.pop(); // Its name is wanted for the next one.
-    const file = isEmpty ? setAside(segment.path) : segment.path;
-    this.#asideBytes = asideBytes(this.#options.dir);
-    this.#damages.add({ file, fromOffset: firstOffset, endOffset, reason: describeError(error) });
+    return this.#files.asideBytes;
   }
 }
+
+/** What bounds a segment, of the settings. */
+const tailLimits = (limits: SegmentLogOptions["limits"]): TailLimits => ({
+  diskBytesMax: limits.diskBytesMax,
+  segmentBytesMax: Math.min(limits.segmentBytesMax, limits.diskBytesMax / BUDGET_SEGMENTS_MIN),
+});

@@ -126,6 +126,12 @@ export class Segment {
     this.#endOffset = first + count;
   }
 
+  /** Notes that somebody else has appended up to here. */
+  grew(endOffset: number): void {
+    this.#endOffset = Math.max(this.#endOffset, endOffset);
+    this.#restingBytes = undefined;
+  }
+
   /** Where the group lies that holds `offset` or, where none does, the next one. Throws "buffer.damaged". */
   find(offset: number): GroupRange | undefined {
     let rows: GroupRange[];
@@ -203,6 +209,11 @@ export class Segment {
     return (this.#restingBytes ??= size(this.path) + size(`${this.path}-wal`));
   }
 
+  /** Opens the file, so that it is not closed for good when somebody else closes it. */
+  open(): void {
+    this.#handle();
+  }
+
   /** Gives back the file's handles and memory; SQLite folds the write-ahead log into the file. */
   rest(): void {
     this.#open?.file.close();
@@ -215,6 +226,8 @@ export class Segment {
     const file = openSqlite(this.path);
     try {
       file.pragma(`cache_size = -${CACHE_KIB}`);
+      // The log is folded in when the segment is full, in one go and by who has the time: never while a group waits.
+      file.pragma("wal_autocheckpoint = 0");
       file.exec(SEGMENT_SCHEMA);
       this.#open = {
         file,

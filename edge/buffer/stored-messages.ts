@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "@sluice/shared/contract/message.ts";
-import { RedeliveryFilter } from "./redelivery-filter.ts";
+import { GroupScan } from "./group-scan.ts";
+import { type FilterState, keyOf, RedeliveryFilter } from "./redelivery-filter.ts";
 
 /** Messages that are read at once when the filter is filled again. */
 const READ_LIMIT = { messages: 1_000, bytes: 8 * 1_048_576 };
@@ -33,7 +34,21 @@ export class StoredMessages {
 
   /** Only what is on disk may count as stored. */
   remember(messages: readonly IncomingMessage[]): void {
-    for (const message of messages) this.#filter.remember(message);
+    for (const message of messages) this.#filter.remember(keyOf(message));
+  }
+
+  /** The same for a group as it was stored. */
+  rememberGroup(group: Uint8Array): void {
+    for (const scan = new GroupScan(group); scan.next();) this.#filter.remember(scan);
+  }
+
+  /** What another one needs to go on from here. */
+  state(): FilterState {
+    return this.#filter.state();
+  }
+
+  restore(state: FilterState): void {
+    this.#filter.restore(state);
   }
 
   /** The messages of a group that are not stored yet, neither before nor earlier in the group. */
@@ -43,18 +58,19 @@ export class StoredMessages {
     for (const message of messages) {
       if (message.dup) {
         inGroup ??= this.#filled(kept);
-        const filter = inGroup.knows(message) ? inGroup : this.#filter;
-        if (filter.isRedelivery(message)) continue;
+        const key = keyOf(message);
+        const filter = inGroup.knows(key) ? inGroup : this.#filter;
+        if (filter.isRedelivery(key)) continue;
       }
       kept.push(message);
-      inGroup?.remember(message);
+      inGroup?.remember(keyOf(message));
     }
     return kept;
   }
 
   #filled(messages: readonly IncomingMessage[]): RedeliveryFilter {
     const filter = new RedeliveryFilter(this.#entriesMax);
-    for (const message of messages) filter.remember(message);
+    for (const message of messages) filter.remember(keyOf(message));
     return filter;
   }
 }
