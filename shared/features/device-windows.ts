@@ -7,6 +7,7 @@ import type { Panes } from "./panes.ts";
 import type { Samples } from "./samples.ts";
 import { type Heard, unheard } from "./silence.ts";
 import { SortedReadings } from "./sorted-readings.ts";
+import type { VectorContract } from "./vector-contract.ts";
 import type { Line, NextWindow, WindowRule } from "./window-rule.ts";
 import { panesOf } from "./window-rules.ts";
 
@@ -19,12 +20,15 @@ export interface WindowResult {
   readonly closedBy: Closing;
   readonly readingCount: number;
   readonly values: readonly (number | undefined)[];
+  readonly violations: readonly string[];
+  readonly withheld: boolean;
 }
 
 /** What the devices of one view share. */
 export interface ViewParts {
   readonly plan: CompiledView;
   readonly rule: WindowRule;
+  readonly contract: VectorContract;
   readonly counters: EngineCounters;
   /** One per metric; overwritten by each window. */
   readonly samples: readonly Samples[];
@@ -169,7 +173,9 @@ export class DeviceWindows implements Line {
       this.#dueForUs = timeUs;
       this.#dueUs = Math.min(this.#dueUs, rule.dueOf(timeUs, this));
     }
-    if (timeUs < this.closedUs || timeUs < rule.closedThrough(this.cursorUs)) {
+    // Where nothing has closed, a reading in time can be before the cursor: it is before the first window.
+    const canBeClosed = this.closedUs !== -Infinity || timeUs < this.#watermarkUs;
+    if (canBeClosed && timeUs < Math.max(this.closedUs, rule.closedThrough(this.cursorUs))) {
       this.#panes[metric]?.invalidate(timeUs);
       this.#late.push({ metric, timeUs });
       this.isTouched = true;
@@ -288,11 +294,18 @@ export class DeviceWindows implements Line {
     window: Pick<WindowResult, "startUs" | "endUs" | "revision" | "closedBy">,
     before: Float64Array,
   ): void {
-    const { plan, samples, results } = this.#view;
+    const { plan, contract, samples, results } = this.#view;
     let readingCount = 0;
     for (const [place, metric] of this.metrics.entries())
       readingCount += samples[place]?.select(metric, window, this.#panes[place]) ?? 0;
     const values = plan.evaluate(samples, before, window);
-    results.push({ device: this.device, ...window, readingCount, values });
+    const verdict = contract.judge({
+      device: this.device,
+      windowEndUs: window.endUs,
+      revision: window.revision,
+      values,
+      newestUs: (metric) => samples[plan.metrics.indexOf(metric)]?.newestUs(),
+    });
+    results.push({ device: this.device, ...window, readingCount, values, ...verdict });
   }
 }

@@ -45,7 +45,7 @@ export class SlidingRule implements WindowRule {
   }
 
   cursorAt(watermarkUs: number): number {
-    return alignDown(watermarkUs, this.#hopUs);
+    return watermarkUs;
   }
 
   closedThrough(cursorUs: number): number {
@@ -63,22 +63,26 @@ export class SlidingRule implements WindowRule {
   place(line: Line, { timeUs, finalUs }: LateReading): boolean {
     const { closed } = line;
     if (timeUs < line.earliestUs) return false;
-    const hopFromUs = alignDown(timeUs, this.#hopUs);
-    const hopPlace = closed.lowerBound(hopFromUs + 1 - this.#sizeUs);
-    const isHopTaken = hopPlace < closed.end && closed.endUs(hopPlace) <= hopFromUs + this.#hopUs;
-    let place = closed.lowerBound(timeUs + 1 - this.#sizeUs);
-    let isPlaced = false;
-    // A window of this hop of time may be final, and forgotten, if its beginning is.
-    if (!isHopTaken && hopFromUs >= finalUs && timeUs >= this.begin(line.earliestUs)) {
-      closed.insert(place, { startUs: timeUs + 1 - this.#sizeUs, endUs: timeUs + 1 }, line.state);
-      place = closed.lowerBound(timeUs + 2 - this.#sizeUs);
-      isPlaced = true;
+    const hasOwn = timeUs >= this.begin(line.earliestUs) && this.#isHopFree(line, timeUs, finalUs);
+    if (hasOwn) {
+      const bounds = { startUs: timeUs + 1 - this.#sizeUs, endUs: timeUs + 1 };
+      closed.insert(closed.lowerBound(bounds.startUs), bounds, line.state);
+      line.cursorUs = Math.max(line.cursorUs, alignDown(timeUs, this.#hopUs) + this.#hopUs);
     }
-    for (; place < closed.end && closed.startUs(place) <= timeUs; place++) {
-      if (closed.endUs(place) <= finalUs) continue;
+    let isPlaced = hasOwn;
+    const from = closed.lowerBound(timeUs + 1 - this.#sizeUs);
+    for (let place = from; place < closed.end && closed.startUs(place) <= timeUs; place++) {
       closed.mark(place);
       isPlaced = true;
     }
     return isPlaced;
+  }
+
+  /** Whether no window has closed in the hop of a time. If its beginning is final, one may have and be forgotten. */
+  #isHopFree({ closed }: Line, timeUs: number, finalUs: number): boolean {
+    const hopFromUs = alignDown(timeUs, this.#hopUs);
+    const place = closed.lowerBound(hopFromUs + 1 - this.#sizeUs);
+    const isTaken = place < closed.end && closed.endUs(place) <= hopFromUs + this.#hopUs;
+    return !isTaken && hopFromUs >= finalUs;
   }
 }

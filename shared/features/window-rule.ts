@@ -9,7 +9,7 @@ export interface Line {
   /** The smallest event time that was not late. */
   readonly earliestUs: number;
   /** Windows before it have closed: what it is the time of is the rule's to say. */
-  readonly cursorUs: number;
+  cursorUs: number;
   /** The latest end of a window that has closed; minus infinity before the first. */
   readonly closedUs: number;
   /** The state of the stateful functions now. */

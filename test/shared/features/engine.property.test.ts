@@ -9,13 +9,48 @@ import { nearly } from "./nearly.ts";
 import { blockOf, cut, type TestReading, viewOf } from "./readings.ts";
 import { modelVectors } from "./window-model.ts";
 
-const windows = fc.record({
-  kind: fc.constantFrom("hopping" as const, "tumbling" as const),
+const timing = {
   allowedLatenessMs: fc.constantFrom(0, 50, 200),
   correctionMs: fc.constantFrom(0, 100, 350, 1_000),
-});
+  idleAfterMs: fc.constantFrom(undefined, undefined, 1_000, 3_000),
+};
 
-/** Mostly forward in time, sometimes back, now and then a gap. */
+const windows = fc.oneof(
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant("hopping"), ...timing }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("tumbling"), sizeMs: fc.constant(200), ...timing }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant("sliding"),
+      sizeMs: fc.constantFrom(100, 250),
+      hopMs: fc.constantFrom(undefined, 100),
+      ...timing,
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant("session"),
+      gapMs: fc.constantFrom(100, 150),
+      sizeMs: fc.constantFrom(150, 400),
+      ...timing,
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc
+      .record({ readings: fc.integer({ min: 1, max: 6 }), hop: fc.integer({ min: 1, max: 6 }), ...timing })
+      .map(({ readings, hop, ...rest }) => ({
+        kind: "count",
+        of: "a",
+        readings,
+        hopReadings: hop > readings ? undefined : hop,
+        ...rest,
+      })),
+  },
+);
+
+/** Mostly forward in time, sometimes back, now and then a gap; most messages have one reading, some a few. */
 const steps = fc.array(
   fc.record({
     device: fc.constantFrom("p1", "p2"),
@@ -25,34 +60,54 @@ const steps = fc.array(
       { weight: 3, arbitrary: fc.integer({ min: -400, max: 0 }) },
       { weight: 1, arbitrary: fc.constantFrom(10_000, 1_000_000_000) },
     ),
+    silenceMs: fc.oneof(
+      { weight: 20, arbitrary: fc.integer({ min: 0, max: 200 }) },
+      { weight: 2, arbitrary: fc.constantFrom(-5_000, 1_000, 4_000) },
+    ),
+    goesOn: fc.oneof(
+      { weight: 5, arbitrary: fc.constant(false) },
+      { weight: 2, arbitrary: fc.constant(true) },
+    ),
     value: fc.integer({ min: -1_000, max: 1_000 }),
   }),
   { maxLength: 80, size: "max" },
 );
 
-function walk(
-  walked: readonly { stepMs: number; device: string; metric: string; value: number }[],
-): TestReading[] {
+interface Step {
+  readonly stepMs: number;
+  readonly silenceMs: number;
+  /** Whether it is of the message of the step before, and so of its device. */
+  readonly goesOn: boolean;
+  readonly device: string;
+  readonly metric: string;
+  readonly value: number;
+}
+
+function walk(walked: readonly Step[]): TestReading[] {
   const atMs = new Map<string, number>();
-  return walked.map(({ stepMs, ...reading }) => {
-    const next = (atMs.get(reading.device) ?? 1_000) + stepMs;
-    atMs.set(reading.device, next);
-    return { ...reading, atMs: next };
+  let message = { offset: -1, receivedAtMs: 50_000, device: "" };
+  return walked.map(({ stepMs, silenceMs, goesOn, metric, value, ...own }) => {
+    if (!goesOn || message.offset === -1)
+      message = {
+        offset: message.offset + 1,
+        receivedAtMs: message.receivedAtMs + silenceMs,
+        device: own.device,
+      };
+    const next = (atMs.get(message.device) ?? 1_000) + stepMs;
+    atMs.set(message.device, next);
+    return { metric, value, atMs: next, ...message };
   });
 }
 
 const readings = steps.map(walk);
 
-function viewWith(
-  window: { kind: string; allowedLatenessMs: number; correctionMs: number },
-  all: boolean,
-): FeatureView {
-  const few = [{ fn: "count" }, { fn: "sum" }, { fn: "first" }, { fn: "deviation" }];
-  return viewOf(
-    all ? everyFunction() : few,
-    window.kind === "tumbling" ? { ...window, sizeMs: 200 } : window,
+type Window = Parameters<typeof viewOf>[1];
+
+const viewWith = (window: Window, all: boolean): FeatureView =>
+  viewOf(
+    all ? everyFunction() : [{ fn: "count" }, { fn: "sum" }, { fn: "first" }, { fn: "deviation" }],
+    window,
   );
-}
 
 const engineOf = (view: FeatureView): WindowEngine => new WindowEngine(view, "hash", 0);
 
@@ -66,38 +121,52 @@ test("the engine makes the vectors that the definition of its windows makes, in 
       const made = engineOf(view).process(blockOf(read));
       const expected = modelVectors(view, read);
       expect(
-        made.map(({ device, windowStartUs, revision }) => [device, windowStartUs / 1_000, revision]),
-      ).toEqual(expected.map(({ device, startMs, revision }) => [device, startMs, revision]));
+        made.map(
+          ({ device, windowStartUs: startUs, windowEndUs: endUs, revision, throughOffset, closedBy }) =>
+            `${device} ${startUs}-${endUs} r${revision} by ${closedBy} in ${throughOffset}`,
+        ),
+      ).toEqual(
+        expected.map(
+          ({ device, startUs, endUs, revision, offset, closedBy }) =>
+            `${device} ${startUs}-${endUs} r${revision} by ${closedBy} in ${offset}`,
+        ),
+      );
       for (const [i, { values }] of expected.entries()) {
         expect(made[i]?.values.slice(0, 3)).toEqual(values.slice(0, 3));
         const deviation = values[3];
         expect(made[i]?.values[3]).toEqual(nearly(deviation, 9));
       }
     }),
-    { numRuns: 400 },
+    { numRuns: 1_000 },
   );
 });
 
-test("the model sees revisions, gaps and first vectors from late readings, or it would prove nothing", () => {
-  const seen = { revisions: 0, lateFirst: 0, vectors: 0 };
+test("the model sees revisions, gaps, silence and first vectors from late readings, or it would prove nothing", () => {
+  const seen = new Map<string, number>();
+  const count = (what: string): void => void seen.set(what, (seen.get(what) ?? 0) + 1);
   fc.assert(
     fc.property(windows, readings, (window, read) => {
       const vectors = modelVectors(viewWith(window, false), read);
-      seen.vectors += vectors.length;
-      seen.revisions += vectors.filter((vector) => vector.revision > 0).length;
       for (const [i, vector] of vectors.entries()) {
-        const newest = vectors
-          .slice(0, i)
-          .filter((other) => other.device === vector.device && other.revision === 0);
-        if (vector.revision === 0 && newest.some((other) => other.startMs > vector.startMs))
-          seen.lateFirst += 1;
+        const before = vectors.slice(0, i).filter(({ device }) => device === vector.device);
+        count(`${window.kind} vectors`);
+        if (vector.closedBy === "idle") count(`${window.kind} idle`);
+        if (vector.revision > 0) count(`${window.kind} revisions`);
+        else if (before.some(({ startUs }) => startUs > vector.startUs)) count(`${window.kind} late first`);
+        if (before.some(({ startUs, endUs }) => startUs === vector.startUs && endUs < vector.endUs))
+          count(`${window.kind} extended`);
       }
     }),
-    { seed: 1, numRuns: 200 },
+    { seed: 1, numRuns: 1_000 },
   );
-  expect(seen.vectors).toBeGreaterThan(1_000);
-  expect(seen.revisions).toBeGreaterThan(100);
-  expect(seen.lateFirst).toBeGreaterThan(5);
+  for (const kind of ["tumbling", "hopping", "sliding", "session", "count"]) {
+    expect(seen.get(`${kind} vectors`)).toBeGreaterThan(300);
+    expect(seen.get(`${kind} idle`)).toBeGreaterThan(20);
+    expect(seen.get(`${kind} revisions`)).toBeGreaterThan(20);
+    if (kind !== "count") expect(seen.get(`${kind} late first`)).toBeGreaterThan(2);
+  }
+  expect(seen.get("session extended")).toBeGreaterThan(5);
+  expect(seen.get("count extended")).toBeGreaterThan(5);
 });
 
 test("however the readings are cut into blocks and wherever a checkpoint is restored, every bit is the same", () => {
@@ -114,9 +183,13 @@ test("however the readings are cut into blocks and wherever a checkpoint is rest
         blockOf(read),
         sorted.map(({ place }) => place),
       ).entries()) {
-        made.push(...engine.process(block));
-        if (sorted[i]?.restart === true) engine = WindowEngine.restore(view, "hash", engine.checkpoint());
+        made.push(...engine.take(block));
+        const { place = read.length, restart = false } = sorted[i] ?? {};
+        if (!restart || (place > 0 && read[place]?.offset === read[place - 1]?.offset)) continue;
+        made.push(...engine.settle());
+        engine = WindowEngine.restore(view, "hash", engine.checkpoint());
       }
+      made.push(...engine.settle());
       expect(bits(made)).toEqual(bits(expected));
       expect(engine.counters()).toEqual(whole.counters());
       expect(engine.checkpoint()).toEqual(whole.checkpoint());
@@ -135,8 +208,7 @@ test("recomputing from the stored readings gives what the gateway made, also whe
       (window, read, since, places) => {
         const view = viewWith(window, true);
         const live = new WindowEngine(view, "hash", since);
-        const [, seen] = cut(blockOf(read), [since]);
-        const made = seen === undefined ? [] : live.process(seen);
+        const made = live.process(blockOf(read.filter(({ offset = 0 }) => offset >= since)));
         const again = [...recompute({ view, hash: "hash", sinceOffset: since }, cut(blockOf(read), places))];
         expect(bits(again)).toEqual(bits(made));
       },
@@ -157,8 +229,11 @@ test("the order of arrival within the allowed lateness changes no bit but when a
     { minLength: 1, maxLength: 80, size: "max" },
   );
   fc.assert(
-    fc.property(jittered, fc.constantFrom("hopping", "tumbling"), (drawn, kind) => {
-      const view = viewWith({ kind, allowedLatenessMs: 200, correctionMs: 500 }, true);
+    fc.property(jittered, windows, (drawn, window) => {
+      const view = viewWith(
+        { ...window, allowedLatenessMs: 200, correctionMs: 500, idleAfterMs: undefined },
+        true,
+      );
       let atMs = 0;
       const inOrder = drawn.map(({ gapMs, ...reading }) => ({ ...reading, atMs: (atMs += gapMs) }));
       // Whoever comes before a reading has a smaller sum, so is at most 200 ms newer than it.
@@ -180,7 +255,8 @@ test("a withheld reading changes no bit: it is as if the device had not sent it"
   const flagged = fc.array(fc.boolean(), { minLength: 80, maxLength: 80 });
   fc.assert(
     fc.property(windows, readings, flagged, (window, read, flags) => {
-      const view = viewWith(window, true);
+      // A message of withheld readings lets time pass, which one that never came does not.
+      const view = viewWith({ ...window, idleAfterMs: undefined }, true);
       const withheld = engineOf(view).process(
         blockOf(read.map((reading, i) => ({ ...reading, withheld: flags[i] ?? false }))),
       );

@@ -1,7 +1,7 @@
 import { featureViewSchema, type FeatureView } from "@sluice/shared/contract/feature-view.ts";
 import type { ReadingBlock, Series } from "@sluice/shared/contract/reading.ts";
 
-/** A reading as a test writes it. Each is a message of its own unless `offset` and `index` say otherwise. */
+/** A reading as a test writes it. */
 export interface TestReading {
   readonly device?: string;
   readonly deviceType?: string;
@@ -9,6 +9,10 @@ export interface TestReading {
   readonly atMs: number;
   readonly value?: number;
   readonly withheld?: boolean;
+  /** The message that it is of; a message of its own unless it says otherwise. */
+  readonly offset?: number;
+  /** When the message came; its offset in seconds unless it says otherwise. */
+  readonly receivedAtMs?: number;
 }
 
 /** Readings in arrival order as one block; message `firstOffset + i` each, received at its own number in seconds. */
@@ -36,9 +40,11 @@ export function blockOf(readings: readonly TestReading[], firstOffset = 0): Read
       series.push({ device, deviceType, metric, unit: undefined });
     }
     block.seriesIndex[i] = places.get(key) ?? 0;
-    block.offset[i] = firstOffset + i;
+    const offset = reading.offset ?? firstOffset + i;
+    block.offset[i] = offset;
+    block.index[i] = i > 0 && block.offset[i - 1] === offset ? (block.index[i - 1] ?? 0) + 1 : 0;
     block.measuredAtUs[i] = reading.atMs * 1_000;
-    block.receivedAtUs[i] = (firstOffset + i) * 1_000_000;
+    block.receivedAtUs[i] = (reading.receivedAtMs ?? offset * 1_000) * 1_000;
     block.value[i] = reading.value ?? 0;
     block.withheld[i] = Number(reading.withheld ?? false);
   }
@@ -80,15 +86,15 @@ export interface TestFeature {
 /** A view of pumps over the metrics a and b; a hopping window of 300 ms every 100 ms unless said otherwise. */
 export function viewOf(
   features: readonly TestFeature[],
-  window: Readonly<Record<string, number | string>> = {},
+  window: Readonly<Record<string, number | string | undefined>> = {},
 ): FeatureView {
-  const hopping = { kind: "hopping", sizeMs: 300, hopMs: 100 };
+  const { kind = "hopping" } = window;
   return featureViewSchema.parse({
     name: "test_view",
     owner: "tests",
     match: { deviceType: "pump" },
     window: {
-      ...(window["kind"] === "tumbling" ? {} : hopping),
+      ...(kind === "hopping" ? { kind, sizeMs: 300, hopMs: 100 } : {}),
       allowedLatenessMs: 0,
       correctionMs: 0,
       ...window,

@@ -1,102 +1,207 @@
 import type { FeatureView } from "@sluice/shared/contract/feature-view.ts";
+import type { Closing } from "@sluice/shared/contract/vector.ts";
+import { type ModelKind, modelKind } from "./window-model-kinds.ts";
 import type { TestReading } from "./readings.ts";
 
 /** What the model says of a vector of a view with the features count, sum, first and deviation of metric "a". */
 export interface ModelVector {
   readonly device: string;
-  readonly startMs: number;
+  readonly startUs: number;
+  readonly endUs: number;
   readonly revision: number;
+  readonly offset: number;
+  readonly closedBy: Closing;
   readonly values: readonly (number | undefined)[];
 }
 
-interface ModelDevice {
-  newestMs: number;
-  earliestMs: number;
-  readonly windows: Map<number, TestReading[]>;
-  readonly revisions: Map<number, number>;
-  readonly closings: { readonly startMs: number; readonly before: readonly number[] }[];
-  means: number[];
+export interface ModelReading {
+  readonly metric: string;
+  readonly timeUs: number;
+  readonly value: number;
 }
+
+/** A window that has closed. None is ever forgotten. */
+export interface ModelWindow {
+  startUs: number;
+  endUs: number;
+  revision: number;
+  /** The means of the windows that had closed before. */
+  before: readonly number[];
+}
+
+export interface ModelDevice {
+  readonly name: string;
+  /** By time, those of equal time as they came. */
+  readonly readings: ModelReading[];
+  readonly windows: ModelWindow[];
+  earliestUs: number;
+  newestUs: number;
+  cursorUs: number;
+  means: readonly number[];
+  /** Arrival time of its last message; undefined once its windows were closed because it was silent. */
+  heardUs: number | undefined;
+}
+
+/** Readings of one message and what arrived with it. */
+interface Message {
+  readonly offset: number;
+  readonly readings: readonly TestReading[];
+}
+
+const US = 1_000;
 
 /**
- * The windows as their definition says, without any care for speed: every window keeps its own readings, and every
- * reading looks at every window. Values must be small whole numbers, so that sums are exact in any order.
+ * The windows as their definition says, without any care for speed: nothing is forgotten, nothing is shared, and every
+ * question goes through all readings. Values must be small whole numbers, so that sums are exact in any order.
  */
 export function modelVectors(view: FeatureView, readings: readonly TestReading[]): ModelVector[] {
-  const devices = new Map<string, ModelDevice>();
-  return readings.flatMap((reading) => {
-    const { device = "p1" } = reading;
-    const state = devices.get(device) ?? {
-      newestMs: -Infinity,
-      earliestMs: Infinity,
-      windows: new Map<number, TestReading[]>(),
-      revisions: new Map<number, number>(),
-      closings: [],
-      means: [],
-    };
-    devices.set(device, state);
-    return [...revise(view, state, reading), ...close(view, state, reading)].map((vector) => ({
-      device,
-      ...vector,
-    }));
-  });
+  const model = new WindowModel(view);
+  const offsets = readings.map((reading, i) => reading.offset ?? i);
+  return [...new Set(offsets)].flatMap((offset) =>
+    model.take({ offset, readings: readings.filter((_, i) => offsets[i] === offset) }),
+  );
 }
 
-function alignedWindow({ window }: FeatureView) {
-  if (window.kind !== "hopping" && window.kind !== "tumbling")
-    throw new Error(`no model of windows of kind "${window.kind}"`);
-  return window;
-}
+class WindowModel {
+  readonly #devices = new Map<string, ModelDevice>();
+  readonly #kind: ModelKind;
+  readonly #latenessUs: number;
+  readonly #correctionUs: number;
+  readonly #idleAfterUs: number;
+  #nowUs = 0;
+  #arrivedAtUs: number | undefined;
 
-type Made = Omit<ModelVector, "device">;
-
-function revise(view: FeatureView, state: ModelDevice, reading: TestReading): Made[] {
-  const { sizeMs, allowedLatenessMs, correctionMs } = alignedWindow(view);
-  const hopMs = view.window.kind === "hopping" ? view.window.hopMs : sizeMs;
-  const watermark = state.newestMs - allowedLatenessMs;
-  if (reading.atMs >= watermark) state.earliestMs = Math.min(state.earliestMs, reading.atMs);
-  const made: Made[] = [];
-  for (
-    let start = Math.floor((reading.atMs - sizeMs) / hopMs) * hopMs;
-    start <= reading.atMs;
-    start += hopMs
-  ) {
-    const end = start + sizeMs;
-    if (end <= reading.atMs || watermark - end >= correctionMs) continue;
-    const held = [...(state.windows.get(start) ?? []), reading].sort((a, b) => a.atMs - b.atMs);
-    state.windows.set(start, held);
-    if (end > watermark || start < state.earliestMs) continue;
-    const revision = (state.revisions.get(start) ?? -1) + 1;
-    state.revisions.set(start, revision);
-    const before = state.closings.find((closing) => closing.startMs >= start)?.before ?? state.means;
-    made.push({ startMs: start, revision, values: valuesOf(held, before) });
+  constructor(view: FeatureView) {
+    this.#kind = modelKind(view);
+    this.#latenessUs = view.window.allowedLatenessMs * US;
+    this.#correctionUs = view.window.correctionMs * US;
+    this.#idleAfterUs = (view.window.idleAfterMs ?? Infinity) * US;
   }
-  return made;
-}
 
-function close(view: FeatureView, state: ModelDevice, reading: TestReading): Made[] {
-  const { sizeMs, allowedLatenessMs } = alignedWindow(view);
-  const before = state.newestMs - allowedLatenessMs;
-  state.newestMs = Math.max(state.newestMs, reading.atMs);
-  const watermark = state.newestMs - allowedLatenessMs;
-  return [...state.windows]
-    .filter(([start]) => start >= state.earliestMs && start + sizeMs <= watermark && start + sizeMs > before)
-    .sort(([a], [b]) => a - b)
-    .map(([startMs, held]) => {
-      state.revisions.set(startMs, 0);
-      const vector = { startMs, revision: 0, values: valuesOf(held, state.means) };
-      const own = held.filter((each) => (each.metric ?? "a") === "a");
-      state.closings.push({ startMs, before: state.means });
-      if (own.length > 0) state.means = [...state.means, sum(own) / own.length];
-      return vector;
+  take({ offset, readings }: Message): ModelVector[] {
+    const made = this.#pass((readings[0]?.receivedAtMs ?? offset * US) * US);
+    const names = [...new Set(readings.map(({ device = "p1" }) => device))];
+    for (const name of names) {
+      const device = this.#device(name);
+      device.heardUs = this.#nowUs;
+      made.push(
+        ...this.#message(
+          device,
+          readings.filter(({ device: own = "p1" }) => own === name),
+        ),
+      );
+    }
+    return made.map((vector) => ({ ...vector, offset }));
+  }
+
+  /** Time passes: the windows of who was silent for so long close, longest silent first. */
+  #pass(arrivedAtUs: number): Made[] {
+    this.#nowUs += Math.max(0, arrivedAtUs - (this.#arrivedAtUs ?? arrivedAtUs));
+    this.#arrivedAtUs = arrivedAtUs;
+    const silent = [...this.#devices.values()]
+      .filter(({ heardUs = Infinity }) => this.#nowUs - heardUs >= this.#idleAfterUs)
+      .sort((a, b) => (a.heardUs ?? 0) - (b.heardUs ?? 0));
+    return silent.flatMap((device) => {
+      device.heardUs = undefined;
+      return this.#close(device, Infinity, "idle");
     });
+  }
+
+  #device(name: string): ModelDevice {
+    const device = this.#devices.get(name) ?? {
+      name,
+      readings: [],
+      windows: [],
+      earliestUs: Infinity,
+      newestUs: -Infinity,
+      cursorUs: -Infinity,
+      means: [],
+      heardUs: undefined,
+    };
+    this.#devices.delete(name); // To the end: equally silent devices close in the order in which they were heard.
+    this.#devices.set(name, device);
+    return device;
+  }
+
+  #message(device: ModelDevice, readings: readonly TestReading[]): Made[] {
+    const watermarkUs = device.newestUs - this.#latenessUs;
+    const finalUs = watermarkUs - this.#correctionUs;
+    const late: ModelReading[] = [];
+    for (const { metric = "a", atMs, value = 0 } of readings) {
+      const reading = { metric, timeUs: Math.round(atMs * US), value };
+      if (reading.timeUs < watermarkUs) {
+        device.cursorUs = Math.max(device.cursorUs, this.#kind.cursorAt(watermarkUs));
+        if (this.#kind.isBeyond(device, reading, finalUs)) continue;
+      } else if (reading.timeUs < device.earliestUs && device.windows.length === 0) {
+        device.earliestUs = reading.timeUs;
+        device.cursorUs = this.#kind.begin(reading.timeUs);
+      }
+      device.readings.push(reading);
+      device.readings.sort((a, b) => a.timeUs - b.timeUs);
+      device.newestUs = Math.max(device.newestUs, reading.timeUs);
+      late.push(reading);
+    }
+    const made = this.#revise(device, late, finalUs);
+    const afterUs = device.newestUs - this.#latenessUs;
+    made.push(...this.#close(device, afterUs, "watermark"));
+    device.cursorUs = Math.max(device.cursorUs, this.#kind.cursorAt(afterUs));
+    return made;
+  }
+
+  #revise(device: ModelDevice, readings: readonly ModelReading[], finalUs: number): Made[] {
+    const revised = new Set<ModelWindow>();
+    for (const reading of readings.toSorted(
+      (a, b) => a.timeUs - b.timeUs || a.metric.localeCompare(b.metric),
+    ))
+      for (const window of this.#kind.place(device, reading, finalUs)) {
+        if (!device.windows.includes(window)) {
+          const next = device.windows.find(({ startUs }) => startUs > window.startUs);
+          window.before = next?.before ?? device.means;
+          device.windows.push(window);
+          device.windows.sort((a, b) => a.startUs - b.startUs);
+        }
+        revised.add(window);
+      }
+    return [...revised]
+      .sort((a, b) => a.startUs - b.startUs)
+      .map((window) => {
+        window.revision += 1;
+        return this.#vector(device, window, "watermark");
+      });
+  }
+
+  #close(device: ModelDevice, watermarkUs: number, closedBy: Closing): Made[] {
+    const made: Made[] = [];
+    for (;;) {
+      const next = this.#kind.next(device);
+      if (next === undefined || next.dueUs > watermarkUs) return made;
+      device.cursorUs = next.cursorUs;
+      const { startUs, endUs } = next;
+      const window = { startUs, endUs, revision: 0, before: device.means };
+      device.windows.push(window);
+      made.push(this.#vector(device, window, closedBy));
+      const own = within(device, window).filter(({ metric }) => metric === "a");
+      if (own.length > 0) device.means = [...device.means, sum(own) / own.length];
+    }
+  }
+
+  #vector(device: ModelDevice, window: ModelWindow, closedBy: Closing): Made {
+    const { startUs, endUs, revision, before } = window;
+    const values = valuesOf(within(device, window), before);
+    return { device: device.name, startUs, endUs, revision, closedBy, values };
+  }
 }
 
-const sum = (readings: readonly TestReading[]): number =>
-  readings.reduce((total, { value = 0 }) => total + value, 0);
+type Made = Omit<ModelVector, "offset">;
 
-function valuesOf(held: readonly TestReading[], means: readonly number[]): (number | undefined)[] {
-  const own = held.filter((each) => (each.metric ?? "a") === "a");
+const within = ({ readings }: ModelDevice, { startUs, endUs }: ModelWindow): ModelReading[] =>
+  readings.filter(({ timeUs }) => timeUs >= startUs && timeUs < endUs);
+
+const sum = (readings: readonly ModelReading[]): number =>
+  readings.reduce((total, { value }) => total + value, 0);
+
+function valuesOf(held: readonly ModelReading[], means: readonly number[]): (number | undefined)[] {
+  const own = held.filter(({ metric }) => metric === "a");
   const mean = own.length === 0 ? undefined : sum(own) / own.length;
   const cumulative = means.length === 0 ? undefined : means.reduce((a, b) => a + b, 0) / means.length;
   return [
