@@ -1,6 +1,11 @@
 import type { GroupStamp } from "@sluice/shared/contract/message.ts";
-import type { TailLimits } from "./log-tail.ts";
 import type { FilterState } from "./redelivery-filter.ts";
+
+/** How large a segment, and all of the buffer, may become. */
+export interface TailLimits {
+  readonly segmentBytesMax: number;
+  readonly diskBytesMax: number;
+}
 
 /** What is counted where groups are appended, since the log was opened. */
 export interface TailCounts {

@@ -5,7 +5,7 @@ import type { Clock } from "@sluice/shared/runtime/clock.ts";
 import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { Bodies } from "./body.ts";
 import { lookThrough } from "./group-scan.ts";
-import type { TailCounts } from "./log-notices.ts";
+import type { TailCounts, TailLimits } from "./log-notices.ts";
 import { decodeGroup, encodeGroup } from "./message-group.ts";
 import type { OffsetReserve } from "./offset-reserve.ts";
 import { Segment, type StoredGroup } from "./segment.ts";
@@ -19,11 +19,6 @@ export interface RetiredSegment {
   readonly file: string;
   readonly isEmpty: boolean;
   readonly reason: string;
-}
-
-export interface TailLimits {
-  readonly segmentBytesMax: number;
-  readonly diskBytesMax: number;
 }
 
 export interface LogTailOptions {
