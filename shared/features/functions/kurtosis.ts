@@ -12,14 +12,6 @@ export const kurtosis: OneInput = {
   unit: "1",
   evaluate(input) {
     const { count } = input;
-    if (count < 4 || input.squares() === 0) return undefined;
-    const variance = input.squares() / count;
-    let fourths = 0;
-    for (let i = 0; i < count; i++) {
-      const deviation = input.deviation(i);
-      const square = (deviation * deviation) / variance;
-      fourths += square * square;
-    }
-    return fourths / count;
+    return count < 4 || input.squares() === 0 ? undefined : input.moments().fourths / count;
   },
 };

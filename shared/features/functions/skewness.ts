@@ -11,13 +11,6 @@ export const skewness: OneInput = {
   unit: "1",
   evaluate(input) {
     const { count } = input;
-    if (count < 3 || input.squares() === 0) return undefined;
-    const deviation = Math.sqrt(input.squares() / count);
-    let cubes = 0;
-    for (let i = 0; i < count; i++) {
-      const z = input.deviation(i) / deviation;
-      cubes += z * z * z;
-    }
-    return cubes / count;
+    return count < 3 || input.squares() === 0 ? undefined : input.moments().cubes / count;
   },
 };

@@ -11,20 +11,8 @@ export const slope: OneInput = {
   unit: "input/s",
   evaluate(input) {
     const { count, scale } = input;
-    if (count < 2) return undefined;
-    // Times from the first one on, so that a double holds them exactly.
-    const origin = input.timeUs(0);
-    let total = 0;
-    for (let i = 0; i < count; i++) total += input.timeUs(i) - origin;
-    const middle = total / count;
-    let products = 0;
-    let squares = 0;
-    for (let i = 0; i < count; i++) {
-      const sinceMiddleUs = input.timeUs(i) - origin - middle;
-      products += sinceMiddleUs * input.deviation(i);
-      squares += sinceMiddleUs * sinceMiddleUs;
-    }
-    if (input.timeUs(count - 1) === origin) return undefined;
+    if (count < 2 || input.timeUs(count - 1) === input.timeUs(0)) return undefined;
+    const { products, squares } = input.trend();
     return (products * 1_000_000) / squares / scale;
   },
 };
