@@ -18,6 +18,8 @@
 // MACHINE_UNSYNCED
 //                 While this file is there, syncs of paths that match the pattern in it fail with EIO, as they do when
 //                 the system could not write back what a write had left in its memory.
+//                 With MACHINE_SHADOW, pages whose sync failed count as written from then on, as Linux has it: they reach
+//                 the shadow only when they are written again.
 // MACHINE_CLOCK   A file of eight bytes: how many microseconds the wall clock is ahead, as a little-endian number.
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -120,6 +122,60 @@ static int is_read_only(const char *path) {
 
 static pthread_mutex_t shadow_lock = PTHREAD_MUTEX_INITIALIZER;
 
+/* Pages that were written and not synced, of a machine whose syncs can fail: only these go to the shadow then. */
+#define DIRTY_MAX 65536
+#define PAGE 4096
+static struct dirty {
+  ino_t inode;
+  off64_t page;
+} dirty[DIRTY_MAX];
+static size_t dirty_count = 0;
+
+static int is_by_page(void) { return getenv("MACHINE_SHADOW") != NULL && getenv("MACHINE_BY_PAGE") != NULL; }
+
+static void note_dirty(int fd, off64_t from, ssize_t bytes) {
+  struct stat status;
+  if (!is_by_page() || bytes <= 0 || fstat(fd, &status) != 0) return;
+  pthread_mutex_lock(&shadow_lock);
+  for (off64_t page = from / PAGE; page <= (from + bytes - 1) / PAGE; page++) {
+    size_t at = 0;
+    while (at < dirty_count && (dirty[at].inode != status.st_ino || dirty[at].page != page)) at++;
+    must(at < DIRTY_MAX, "too many pages are not synced");
+    dirty[at] = (struct dirty){status.st_ino, page};
+    if (at == dirty_count) dirty_count++;
+  }
+  pthread_mutex_unlock(&shadow_lock);
+}
+
+/* Brings the dirty pages of a file to the shadow, or forgets them where there is none. */
+static void clean(const char *path, const struct stat *status, const char *to) {
+  char name[PATH_MAX], bytes[PAGE];
+  int in = -1, out = -1;
+  if (to != NULL) {
+    snprintf(name, sizeof name, "%s/file-%lu", to, (unsigned long)status->st_ino);
+    in = open(path, O_RDONLY);
+    if (in < 0 && errno == ENOENT) return;
+    must(in >= 0, path);
+    out = open(name, O_WRONLY | O_CREAT, 0600);
+    must(out >= 0, name);
+  }
+  size_t left = 0;
+  for (size_t i = 0; i < dirty_count; i++) {
+    if (dirty[i].inode != status->st_ino) {
+      dirty[left++] = dirty[i];
+      continue;
+    }
+    if (out < 0) continue;
+    ssize_t n = pread(in, bytes, PAGE, dirty[i].page * PAGE);
+    must(n >= 0 && syscall(SYS_pwrite64, out, bytes, n, dirty[i].page * PAGE) == n, name);
+  }
+  dirty_count = left;
+  if (out < 0) return;
+  must(syscall(SYS_ftruncate, out, status->st_size) == 0, name);
+  close(in);
+  close(out);
+}
+
 /* Copies what the file holds now, whole or not at all. */
 static void mirror_file(const char *path, const struct stat *status, const char *to) {
   char draft[PATH_MAX], name[PATH_MAX], bytes[65536];
@@ -174,6 +230,7 @@ static void mirror(int fd, const char *path, const char *to) {
   must(fstat(fd, &status) == 0, path);
   pthread_mutex_lock(&shadow_lock);
   if (S_ISDIR(status.st_mode)) mirror_folder(path, &status, to);
+  else if (is_by_page()) clean(path, &status, to);
   else mirror_file(path, &status, to);
   pthread_mutex_unlock(&shadow_lock);
 }
@@ -183,6 +240,12 @@ static int sync_as_ordered(int fd, int (*next)(int)) {
   char path[PATH_MAX];
   if (!path_of(fd, path) || !is_on_disk(path)) return next(fd);
   if (is_refused("MACHINE_FAILING", path) || is_refused("MACHINE_UNSYNCED", path)) {
+    struct stat status;
+    if (is_by_page() && fstat(fd, &status) == 0) {
+      pthread_mutex_lock(&shadow_lock);
+      clean(path, &status, NULL);
+      pthread_mutex_unlock(&shadow_lock);
+    }
     errno = EIO;
     return -1;
   }
@@ -299,7 +362,13 @@ static ssize_t put_now(struct put put) {
   NEXT(write);
   static __typeof__(&pwrite64) next_at = NULL;
   if (next_at == NULL) next_at = dlsym(RTLD_NEXT, "pwrite64");
-  return put.offset < 0 ? next(put.fd, put.bytes, put.count) : next_at(put.fd, put.bytes, put.count, put.offset);
+  ssize_t done = put.offset < 0 ? next(put.fd, put.bytes, put.count) : next_at(put.fd, put.bytes, put.count, put.offset);
+  int saved = errno;
+  char path[PATH_MAX];
+  if (is_by_page() && path_of(put.fd, path) && is_on_disk(path))
+    note_dirty(put.fd, put.offset < 0 ? lseek64(put.fd, 0, SEEK_CUR) - done : put.offset, done);
+  errno = saved;
+  return done;
 }
 
 static ssize_t write_as_ordered(struct put put) {

@@ -44,6 +44,8 @@ export interface Orders {
   readonly sync?: "normal" | "off";
   /** Only what is synced survives: `cutPower` must follow. */
   readonly powerCut?: boolean;
+  /** With a power cut: pages whose sync failed are lost, though a later sync of the file succeeds. */
+  readonly losesUnsynced?: boolean;
   readonly clock?: boolean;
 }
 
@@ -72,7 +74,7 @@ export class Machine {
   }
 
   /** The environment of a process that is to run on this machine. */
-  env({ kill, sync, powerCut, clock }: Orders = {}): Record<string, string> {
+  env({ kill, sync, powerCut, losesUnsynced, clock }: Orders = {}): Record<string, string> {
     if (powerCut === true) {
       rmSync(this.#at("shadow"), { recursive: true, force: true });
       mkdirSync(this.#at("shadow"));
@@ -90,6 +92,7 @@ export class Machine {
       ...(kill?.waitsForArming === true ? { MACHINE_ARMED: this.#at("armed") } : {}),
       ...(sync === undefined ? {} : { MACHINE_SYNC: sync }),
       ...(powerCut === true ? { MACHINE_SHADOW: this.#at("shadow") } : {}),
+      ...(losesUnsynced === true ? { MACHINE_BY_PAGE: "1" } : {}),
       ...(clock === true ? { MACHINE_CLOCK: this.#at("clock") } : {}),
     };
   }

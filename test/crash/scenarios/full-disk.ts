@@ -104,6 +104,28 @@ function failing(name: string, how: Failure, what: string): Scenario {
   };
 }
 
+/**
+ * Syncs fail for a while, and what they were to write is lost in silence; the same process goes on, and then the power
+ * fails: what was acknowledged before, and since, must have been written again.
+ */
+async function loseAndCutPower(trial: Trial): Promise<TrialResult> {
+  const orders = { powerCut: true, losesUnsynced: true };
+  await trial.begin();
+  while (trial.kills < trial.wanted) {
+    const gateway = trial.start(orders);
+    await trial.working(gateway);
+    await trial.sleep(200);
+    trial.machine.fail("unsynced", PATTERNS[trial.random.int(PATTERNS.length)]);
+    await trial.sleep(400);
+    trial.machine.heal();
+    await trial.working(gateway);
+    await trial.sleep(400);
+    await trial.kill(gateway);
+    trial.machine.cutPower(trial.random.int(2) === 0 ? trial.random : undefined);
+  }
+  return trial.result(await trial.drain());
+}
+
 /** A real remount between two lives: the start says that it cannot write, and nothing is lost by it. */
 async function remountAndKill(trial: Trial): Promise<TrialResult> {
   await trial.prepare({});
@@ -140,6 +162,14 @@ export const FULL_DISK: readonly Scenario[] = [
   failing("disk turns read-only", "read-only", "Writes fail with EROFS"),
   failing("disk with I/O errors", "failing", "Writes and syncs fail with EIO"),
   failing("disk with failing syncs", "unsynced", "Syncs fail with EIO after writes that did not"),
+  {
+    name: "failing syncs, then a power cut",
+    what: "Syncs fail with EIO for a while, and the pages that they were to write count as written, as Linux has it; the same process goes on, and then the power fails.",
+    needs: ["cc"],
+    share: 4,
+    trialKillsMax: 15,
+    run: loseAndCutPower,
+  },
   {
     name: "disk mounted read-only at a start",
     what: "SIGKILL, the file system is remounted read-only, a start refuses, it is remounted again.",
