@@ -23,11 +23,13 @@ export function proveAllParity(dataDir: string, say: (text: string) => void): Pa
     () => gasTurbineRecording(dataDir, PARITY_VIEWS.gasTurbine),
     () => recordingOf(readCwru(dataDir), PARITY_VIEWS.cwru),
   ];
-  const rows = recordings.flatMap((read) => proveParity(read(), SEED));
-  for (const row of rows) {
-    checkBits(checks, row);
-    checkHappened(checks, row);
-  }
+  const rows: ParityRow[] = [];
+  for (const read of recordings)
+    for (const row of proveParity(read(), SEED)) {
+      checkBits(checks, row);
+      checkHappened(checks, row);
+      rows.push(row);
+    }
   return { checks: checks.made, rows };
 }
 

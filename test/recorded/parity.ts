@@ -12,7 +12,7 @@ import { RecordedSite } from "./recorded-site.ts";
 import type { Recording } from "./recording.ts";
 
 /** About how many groups a recording comes in, at least so many messages in each, and what happens after a group. */
-const GROUPS = 250;
+const GROUPS = 120;
 const GROUP_MESSAGES_MIN = 10;
 const STEP_SHARE = 0.6;
 const CHECKPOINT_SHARE = 0.15;

@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { datasetKey } from "@sluice/cloud/dataset/manifest.ts";
 import type { PredictedWindow } from "@sluice/cloud/evaluation/point-scores.ts";
@@ -87,6 +87,7 @@ export class Proof {
     const counts = await this.#count(site);
     await this.#compareReadings(site);
     await this.#verifyFeatures(site);
+    await this.#backfill(site);
     const scores = await this.#score(site);
     if (this.#checks.made.every(({ held }) => held)) await rm(site.dir, { recursive: true, force: true });
     else this.#say(`kept for a look: ${site.dir}`);
@@ -255,6 +256,41 @@ export class Proof {
     );
   }
 
+  /** Computes the view over all readings of the lake, as for a new view, and compares with what the gateway delivered. */
+  async #backfill(site: Site): Promise<void> {
+    const out = join(site.dir, "backfill.csv");
+    const range = ["--from", "2000-01-01T00:00:00Z", "--to", "2100-01-01T00:00:00Z"];
+    await run("cloud", [
+      "features",
+      "backfill",
+      "--config",
+      site.cloudFile,
+      "--view",
+      MODEL,
+      ...range,
+      "--out",
+      out,
+    ]);
+    const delivered = await this.#ask(
+      site,
+      `select device, epoch_us(window_start) as start_us, epoch_us(window_end) as end_us, revision,
+         reading_count, "values" from features`,
+    );
+    const expected = delivered.map((row) => Object.values(row).flat().map(bitsOf).join(" "));
+    const [, ...lines] = (await readFile(out, "utf8")).trimEnd().split("\n");
+    const found = lines.map((line) => {
+      const [, , device, , start = "", end = "", revision, , , readings, , ...values] = line.split(",");
+      const [startUs, endUs] = [Date.parse(start) * 1_000, Date.parse(end) * 1_000]; // Whole seconds.
+      return [device, startUs, endUs, revision, readings, ...values].map(bitsOf).join(" ");
+    });
+    const missed = new Set(expected).difference(new Set(found)).size;
+    this.#equal(
+      "the view back-filled from the lake gives the gateway's vectors, to the bit, and no others",
+      { vectors: found.length, missed },
+      { vectors: expected.length, missed: 0 },
+    );
+  }
+
   async #score(site: Site): Promise<SkabScores> {
     const rows = await this.#ask(
       site,
@@ -278,6 +314,14 @@ export class Proof {
       await run("cloud", ["sql", query, "--config", site.cloudFile, "--format", "json"]),
     ) as Record<string, unknown>[];
   }
+}
+
+/** A number by its bits; what is none by its text. */
+function bitsOf(value: unknown): string {
+  const text = (typeof value === "string" ? value : JSON.stringify(value ?? "")).replaceAll('"', "");
+  const number = Number(text);
+  if (text === "" || Number.isNaN(number)) return text;
+  return Buffer.from(Float64Array.of(number).buffer).toString("hex");
 }
 
 const portOf = (address: string): number => Number(address.slice(address.lastIndexOf(":") + 1));
