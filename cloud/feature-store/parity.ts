@@ -106,7 +106,9 @@ const FIELDS = [
   "revision",
   "throughOffset",
   "closedAtUs",
+  "closedBy",
   "readingCount",
+  "withheld",
 ] as const;
 
 /** The first field or value that is not the same to the bit. */
@@ -116,7 +118,8 @@ function differenceOf(stored: StoredVector, recomputed: FeatureVector): string |
       return `${field} is ${stored[field]}, recomputed ${recomputed[field]}`;
   for (const [i, value] of recomputed.values.entries())
     if (!Object.is(stored.values[i], value)) return `value ${i} is ${stored.values[i]}, recomputed ${value}`;
-  return undefined;
+  const [told, found] = [stored.violations.join("; "), recomputed.violations.join("; ")];
+  return told === found ? undefined : `violations are "${told}", recomputed "${found}"`;
 }
 
 /** The rows as a table for a person. Pure. */

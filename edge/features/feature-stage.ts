@@ -12,6 +12,8 @@ export interface ComputedView {
   readonly view: FeatureView;
   readonly hash: string;
   readonly sinceOffset: number;
+  /** Devices whose vectors are kept from models now. */
+  readonly withheldDevices: number;
 }
 
 /**
@@ -46,7 +48,12 @@ export class FeatureStage {
   }
 
   views(): readonly ComputedView[] {
-    return this.#engines.map(({ view, hash, sinceOffset }) => ({ view, hash, sinceOffset }));
+    return this.#engines.map(({ view, hash, sinceOffset, withheldDevices }) => ({
+      view,
+      hash,
+      sinceOffset,
+      withheldDevices,
+    }));
   }
 
   /**
@@ -108,6 +115,8 @@ export class FeatureStage {
         late: counters.late,
         late_beyond_correction: counters.lateBeyondCorrection,
         idle: counters.idle,
+        violating: counters.violating,
+        withheld: counters.withheld,
         shed_readings: counters.shedReadings,
         shed_windows: counters.shedWindows,
         shed_devices: counters.shedDevices,

@@ -33,7 +33,12 @@ export interface PipelineSnapshot {
   /** Since the buffer was made: messages, readings, quarantined, quarantine.<reason>, predictions, … */
   readonly counters: Readonly<Record<string, number>>;
   readonly features: {
-    readonly views: readonly { readonly name: string; readonly hash: string }[];
+    readonly views: readonly {
+      readonly name: string;
+      readonly hash: string;
+      /** Devices whose vectors are kept from models now. */
+      readonly withheldDevices: number;
+    }[];
     readonly counters: Readonly<Record<string, number>>;
   };
   /** How the devices keep their contracts at the moment. */

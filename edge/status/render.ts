@@ -76,12 +76,12 @@ const modelText = (slot: GatewayStatus["inference"]["slot"]): string => {
 };
 
 function viewText(
-  { name, hash }: { readonly name: string; readonly hash: string },
+  { name, hash, withheldDevices }: GatewayStatus["features"]["views"][number],
   counters: Readonly<Record<string, number>>,
 ): string {
   const of = (what: string): number => counters[`features.${name}.${what}`] ?? 0;
   const lost = of("late_beyond_correction") + of("shed_readings");
-  return `${name} ${hash.slice(0, 12)}: ${count(of("vectors"))} vectors, ${count(of("revisions"))} revised, ${count(of("late"))} late readings${lost === 0 ? "" : `, ${count(lost)} too late or too many`}`;
+  return `${name} ${hash.slice(0, 12)}: ${count(of("vectors"))} vectors, ${count(of("revisions"))} revised, ${count(of("late"))} late readings${lost === 0 ? "" : `, ${count(lost)} too late or too many`}${withheldDevices === 0 ? "" : `, ${plural(withheldDevices, "device")} withheld from models`}`;
 }
 
 /** What is said of readings that were sent again in other packets. */

@@ -5,6 +5,10 @@ export interface EngineCounters {
   revisions: number;
   /** Vectors of windows that closed because their device was silent. */
   idle: number;
+  /** Vectors that break what their view promises. */
+  violating: number;
+  /** Vectors that are kept from models. */
+  withheld: number;
   /** Readings that came after one of their windows had closed and revised it. */
   late: number;
   /** Readings that came when one of their windows, or every one that there could have been, was already final. */
@@ -24,6 +28,8 @@ export const COUNTERS = [
   "vectors",
   "revisions",
   "idle",
+  "violating",
+  "withheld",
   "late",
   "lateBeyondCorrection",
   "shedReadings",
@@ -36,6 +42,8 @@ export const noCounters = (): EngineCounters => ({
   vectors: 0,
   revisions: 0,
   idle: 0,
+  violating: 0,
+  withheld: 0,
   late: 0,
   lateBeyondCorrection: 0,
   shedReadings: 0,

@@ -8,12 +8,13 @@ import { DeviceWindows, type ViewParts } from "./device-windows.ts";
 import { COUNTERS, type EngineCounters, noCounters } from "./engine-counters.ts";
 import { Samples } from "./samples.ts";
 import { Silence } from "./silence.ts";
+import { VectorContract } from "./vector-contract.ts";
 import { windowRule } from "./window-rules.ts";
 
 /** Most devices of one view that an engine holds windows for: bounds what invented device names can use up. */
 export const DEVICES_MAX = 65_536;
 
-const CHECKPOINT_VERSION = 3;
+const CHECKPOINT_VERSION = 4;
 
 /** Where the readings of one series go; readings that the view does not read are ignored. */
 type Target =
@@ -67,7 +68,7 @@ export class WindowEngine {
   #checkpointBytes = 4_096;
 
   /** Throws a ViewError where the function library does not have what the view asks for. */
-  constructor(view: FeatureView, hash: string, sinceOffset: number) {
+  constructor(view: FeatureView, hash: string, sinceOffset: number, contract = new VectorContract(view)) {
     this.view = view;
     this.hash = hash;
     this.sinceOffset = sinceOffset;
@@ -75,6 +76,7 @@ export class WindowEngine {
     this.#parts = {
       plan,
       rule: windowRule(plan.window),
+      contract,
       counters: this.#counters,
       samples: plan.metrics.map(() => new Samples()),
       results: [],
@@ -130,6 +132,11 @@ export class WindowEngine {
     return this.settle();
   }
 
+  /** Devices whose vectors are withheld now. */
+  get withheldDevices(): number {
+    return this.#parts.contract.openCount;
+  }
+
   /** Whether time that passes without readings would close a window. */
   get isWaiting(): boolean {
     return this.#silence.isWaiting;
@@ -155,6 +162,7 @@ export class WindowEngine {
     to.text(this.hash);
     to.number(this.sinceOffset);
     to.number(this.#offset);
+    this.#parts.contract.save(to);
     for (const name of COUNTERS) to.number(this.#counters[name]);
     to.number(this.#devices.size);
     const places = new Map<DeviceWindows, number>();
@@ -178,8 +186,9 @@ export class WindowEngine {
       throw new CheckpointError(`checkpoint version ${version}, this code reads ${CHECKPOINT_VERSION}`);
     const savedHash = from.text();
     if (savedHash !== hash) throw new CheckpointError(`a checkpoint of view ${savedHash}, not of ${hash}`);
-    const engine = new WindowEngine(view, hash, from.number());
-    engine.#offset = from.number();
+    const [sinceOffset, offset] = [from.number(), from.number()];
+    const engine = new WindowEngine(view, hash, sinceOffset, new VectorContract(view, from));
+    engine.#offset = offset;
     for (const name of COUNTERS) engine.#counters[name] = from.count();
     for (let left = from.count(); left > 0; left--) {
       const device = from.text();
@@ -261,6 +270,8 @@ export class WindowEngine {
       this.#counters.vectors += 1;
       if (result.revision > 0) this.#counters.revisions += 1;
       if (result.closedBy === "idle") this.#counters.idle += 1;
+      if (result.violations.length > 0) this.#counters.violating += 1;
+      if (result.withheld) this.#counters.withheld += 1;
       this.#made.push({
         view: this.view.name,
         viewHash: this.hash,
@@ -275,8 +286,8 @@ export class WindowEngine {
         closedBy: result.closedBy,
         readingCount: result.readingCount,
         values: result.values,
-        violations: [],
-        withheld: false,
+        violations: result.violations,
+        withheld: result.withheld,
       });
     }
     results.length = 0;

@@ -114,6 +114,11 @@ export class Samples {
     return this.#run.times[this.#run.from + i] ?? Number.NaN;
   }
 
+  /** The event time of the newest, in microseconds; undefined where there is none. */
+  newestUs(): number | undefined {
+    return this.count === 0 ? undefined : this.timeUs(this.count - 1);
+  }
+
   min(): number | undefined {
     if (this.count === 0) return undefined;
     this.#scan();

@@ -95,7 +95,7 @@ test("changing the views keeps the state of those that stay and starts the new o
     ]),
   );
   stage.setViews([OTHER, FAST], 2);
-  expect(stage.views()).toEqual([
+  expect(stage.views()).toMatchObject([
     { view: OTHER, hash: viewHash(OTHER), sinceOffset: 2 },
     { view: FAST, hash: viewHash(FAST), sinceOffset: 0 },
   ]);

@@ -45,7 +45,7 @@ export const pipeline: PipelineSnapshot = {
     predictions: 12,
   },
   features: {
-    views: [{ name: "pump_health", hash: "ab".repeat(32) }],
+    views: [{ name: "pump_health", hash: "ab".repeat(32), withheldDevices: 0 }],
     counters: { "features.pump_health.vectors": 60, "features.pump_health.late": 4 },
   },
   contracts: { openCount: 0, open: [], staleCount: 0 },

@@ -244,3 +244,30 @@ test("devices beyond the limit are counted, those before go on", () => {
   const [vector] = engine.process(blockOf([{ device: "d0", atMs: 300 }], names.length));
   expect(vector?.device).toBe("d0");
 });
+
+test("vectors that break what their view promises say so, and a device's are withheld while too many do", () => {
+  const view = {
+    ...viewOf([{ fn: "mean", expect: { max: 10 } }], { kind: "tumbling", sizeMs: 300 }),
+    inputs: { a: { metric: "a", freshnessMs: 150 }, b: { metric: "b" } },
+    breaker: { windowVectors: 4, violationShareMax: 0.5 },
+  };
+  const engine = new WindowEngine(view, "hash", 0);
+  // Windows of 300 ms: with readings at their start alone, the newest is too old at their end.
+  const values = [5, 50, 50, 50, 5, 5, 5];
+  const fresh = values.flatMap((value, i) => [
+    { atMs: 300 * i, value },
+    { atMs: 300 * i + 200, value },
+  ]);
+  const vectors = engine.process(blockOf([...fresh, { atMs: 2_100 }, { atMs: 3_000 }]));
+  expect(vectors.map(({ violations, withheld }) => [violations, withheld])).toEqual([
+    [[], false],
+    [["f0: 50 is above 10"], false],
+    [["f0: 50 is above 10"], false],
+    [["f0: 50 is above 10"], true],
+    [[], true],
+    [[], true],
+    [[], false],
+    [["input a: newest reading 300 ms old, 150 allowed"], false],
+  ]);
+  expect(engine.counters()).toMatchObject({ vectors: 8, violating: 4, withheld: 3 });
+});

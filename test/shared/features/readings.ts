@@ -81,6 +81,7 @@ export interface TestFeature {
   readonly of?: string | readonly string[] | undefined;
   readonly with?: Readonly<Record<string, number | string>> | undefined;
   readonly from?: string;
+  readonly expect?: { readonly min?: number; readonly max?: number };
 }
 
 /** A view of pumps over the metrics a and b; a hopping window of 300 ms every 100 ms unless said otherwise. */
