@@ -11,18 +11,28 @@ export interface Carved {
 /** The longest header of a record that is looked for. */
 const HEADER_BYTES_MAX = 64;
 
+export interface CarveOptions {
+  /** Whether a record's serial types are those of the table. */
+  readonly isHeader: (types: readonly number[]) => boolean;
+  /**
+   * Overflow pages of rows that are known to be true. In a file of which no row is ever removed, nothing else is in them:
+   * a message whose content looks like rows is not searched for any, and no chain goes through it.
+   */
+  readonly proved: ReadonlySet<number>;
+}
+
 /**
  * Everything in the file that looks like a row, wherever it lies: also where the tree, the page's own table of cells, or
  * the number before the record is broken, and in pages that a newer version replaced.
  *
- * `isHeader` says whether a record's serial types are those of the table. Where the chain of overflow pages is broken,
- * the pages that follow one another in the file are tried: a file that only grows has them in this order.
+ * Where the chain of overflow pages is broken, the pages that follow one another in the file are tried: a file that only
+ * grows has them in this order.
  */
-export function* carve(
-  image: SqliteImage,
-  isHeader: (types: readonly number[]) => boolean,
-): Generator<Carved> {
-  for (const page of image.versions()) {
+export function* carve(image: SqliteImage, { isHeader, proved }: CarveOptions): Generator<Carved> {
+  const next = (number: number): Buffer | undefined =>
+    proved.has(number) ? undefined : image.anyPage(number);
+  for (const { number, bytes: page } of image.versions()) {
+    if (number !== undefined && proved.has(number)) continue;
     for (let at = 2; at < page.length - 2; at++) {
       const first = page[at] ?? 0;
       // The row's own number is kept as NULL in the record: a type of 0 behind the header's length.
@@ -31,7 +41,8 @@ export function* carve(
       if (header === undefined || !isHeader(header.types)) continue;
       // The page may be in a buffer that is used again for its overflow pages.
       const kept = Buffer.from(page);
-      for (const payload of payloads(image, kept, { at, bytes: header.totalBytes })) {
+      const cell = { page: kept, at, bytes: header.totalBytes, isTable: true, next };
+      for (const payload of payloads(image, cell)) {
         const values = readRecord(payload);
         if (values === undefined) continue;
         for (let start = Math.max(0, at - 9); start < at; start++) {
@@ -43,14 +54,12 @@ export function* carve(
   }
 }
 
-function* payloads(
-  image: SqliteImage,
-  page: Buffer,
-  { at, bytes }: { at: number; bytes: number },
-): Generator<Buffer> {
-  const cell = { page, at, bytes, isTable: true };
+type Cell = Parameters<typeof readPayload>[1];
+
+function* payloads(image: SqliteImage, cell: Cell): Generator<Buffer> {
+  const { page, at, bytes, next } = cell;
   // A chain that goes round in a circle ends with the payload's length.
-  const chained = readPayload(image, { ...cell, next: (number) => image.anyPage(number) });
+  const chained = readPayload(image, cell);
   if (chained !== undefined) yield chained;
   const local = localBytes(bytes, image.pageBytes, true);
   if (local === bytes || at + local + 4 > page.length) return;
@@ -60,9 +69,9 @@ function* payloads(
   const ordered = readPayload(image, {
     ...cell,
     next: () => {
-      const next = image.anyPage(number);
-      if (next === undefined) return undefined;
-      const copy = Buffer.from(next);
+      const found = next(number);
+      if (found === undefined) return undefined;
+      const copy = Buffer.from(found);
       copy.writeUInt32BE(number === last ? 0 : number + 1, 0);
       number++;
       return copy;

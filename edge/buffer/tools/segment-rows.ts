@@ -51,17 +51,21 @@ function readOnce(image: SqliteImage, visit: (row: GroupRow) => void): Problems 
   const { report } = problems;
   for (const problem of image.problems) report(problem);
   const trees = new SqliteTrees(image, report);
+  const proved = new Set<number>();
   const root = trees.roots(expectedSchema(image.path)).get("message_group");
   if (root === undefined) report("it has no table of groups");
   else
-    for (const { rowid, values } of trees.rows(root)) {
+    for (const { rowid, values, overflow } of trees.rows(root)) {
       const row = toGroupRow(rowid, values);
       if (row === undefined) report(`the group at offset ${rowid} is damaged`);
-      else visit(row);
+      else {
+        visit(row);
+        for (const number of overflow) proved.add(number);
+      }
     }
   trees.checkPages();
   if (problems.count === 0) return problems;
-  for (const { rowid, values } of carve(image, isGroupHeader)) {
+  for (const { rowid, values } of carve(image, { isHeader: isGroupHeader, proved })) {
     const row = toGroupRow(rowid, values);
     if (row !== undefined) visit(row);
   }

@@ -92,10 +92,14 @@ export class SqliteImage {
     return this.#wal?.last(number) ?? this.page(number);
   }
 
-  /** Every page that is there in any state, the overwritten and the uncommitted ones too: for what can be proved by itself. */
-  *versions(): Generator<Buffer> {
-    for (let at = 0; at + 8 < this.#size; at += this.pageBytes) yield this.#read(at, this.pageBytes);
-    if (this.#wal !== undefined) yield* this.#wal.all();
+  /**
+   * Every page that is there in any state, the overwritten and the uncommitted ones too: for what can be proved by itself.
+   * Those of the log have no number here.
+   */
+  *versions(): Generator<{ readonly number: number | undefined; readonly bytes: Buffer }> {
+    for (let at = 0; at + 8 < this.#size; at += this.pageBytes)
+      yield { number: at / this.pageBytes + 1, bytes: this.#read(at, this.pageBytes) };
+    for (const bytes of this.#wal?.all() ?? []) yield { number: undefined, bytes };
   }
 
   /** Whether somebody wrote to the file since it was opened. */

@@ -5,6 +5,8 @@ import { readRecord, readVarint, type SqlValue } from "./sqlite-record.ts";
 export interface TreeRow {
   readonly rowid: number | undefined;
   readonly values: readonly SqlValue[];
+  /** The pages behind its own that it goes on in. */
+  readonly overflow: readonly number[];
 }
 
 type Report = (problem: string) => void;
@@ -136,15 +138,19 @@ export class SqliteTrees {
     const size = readVarint(page, at);
     const rowid = size === undefined || !isTable ? undefined : readVarint(page, size.end);
     if (size === undefined || (isTable && rowid === undefined)) return undefined;
+    const overflow: number[] = [];
     const payload = readPayload(this.#image, {
       page,
       at: rowid?.end ?? size.end,
       bytes: size.value,
       isTable,
-      next: (overflow) => this.#take(overflow, "a row"),
+      next: (number) => {
+        overflow.push(number);
+        return this.#take(number, "a row");
+      },
     });
     const values = payload === undefined ? undefined : readRecord(payload);
-    return values === undefined ? undefined : { rowid: rowid?.value, values };
+    return values === undefined ? undefined : { rowid: rowid?.value, values, overflow };
   }
 
   /** A page that is used now; undefined, and reported, where it is not there or was used before. */
