@@ -59,5 +59,5 @@ function hopMsOf(window: FeatureWindow): number {
   if (window.kind === "tumbling") return window.sizeMs;
   if (window.kind === "hopping") return window.hopMs;
   if (window.kind === "session") return window.gapMs;
-  return Infinity;
+  return window.kind === "sliding" ? (window.hopMs ?? Infinity) : Infinity;
 }

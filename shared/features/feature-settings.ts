@@ -58,7 +58,9 @@ function refuseSetting(rule: SettingRule, value: number | string | undefined): s
 }
 
 /** What may be given for a setting. */
-export function describeSetting(rule: SettingRule): string {
+function describeSetting(rule: SettingRule): string {
   if ("refuse" in rule) return rule.says;
-  return `${rule.whole === true ? "a whole number" : "it"} from ${rule.min} to ${rule.max}`;
+  const what = rule.whole === true ? "a whole number" : "a number";
+  const from = rule.min === -Number.MAX_VALUE ? "" : ` from ${rule.min}`;
+  return `${what}${from}${rule.max === Number.MAX_VALUE ? "" : `${from === "" ? " up" : ""} to ${rule.max}`}`;
 }

@@ -23,8 +23,8 @@ test.each([
   [{ fn: "mean", of: ["a", "b"] }, "of", /mean takes 1 input, not 2/],
   [{ fn: "ratio", of: "a" }, "of", /ratio takes 2 inputs, not 1/],
   [{ fn: "mean", with: { q: 1 } }, "with.q", /mean has no such setting; it takes none/],
-  [{ fn: "quantile" }, "with.q", /is missing; quantile needs it from 0 to 1/],
-  [{ fn: "quantile", with: { q: 1.5 } }, "with.q", /is 1.5; quantile needs it from 0 to 1/],
+  [{ fn: "quantile" }, "with.q", /is missing; quantile needs a number from 0 to 1/],
+  [{ fn: "quantile", with: { q: 1.5 } }, "with.q", /is 1.5; quantile needs a number from 0 to 1/],
   [{ fn: "quantile", with: { q: 0.5, p: 1 } }, "with.p", /no such setting; it takes q/],
 ])("%j is refused with the path of the mistake", (feature, path, message) => {
   const view = viewOf([
@@ -77,7 +77,11 @@ test.each([
     "with.zone",
     "is the number 1; hour needs a time zone such as Europe/Berlin",
   ],
-  [{ fn: "quantile", with: { q: "0.5" } }, "with.q", 'is the text "0.5"; quantile needs it from 0 to 1'],
+  [
+    { fn: "quantile", with: { q: "0.5" } },
+    "with.q",
+    'is the text "0.5"; quantile needs a number from 0 to 1',
+  ],
   [{ fn: "lag", with: { windows: 1.5 } }, "with.windows", "is 1.5; lag needs a whole number from 1 to 1000"],
   [{ fn: "lag", with: { windows: 0 } }, "with.windows", "is 0; lag needs a whole number from 1 to 1000"],
   [{ fn: "mean", from: "previous" }, "from", "mean is measured from nothing"],
