@@ -30,6 +30,8 @@ test.concurrent.each([
   "embedded broker, QoS 2",
   "inside a commit of raw messages",
   "power cut, torn write-ahead log",
+  "disk turns read-only",
+  "failing syncs, then a power cut",
 ])("%s: everything that was acknowledged is in the lake's table once", { timeout: 120_000 }, async (name) => {
   const result = await runOne(name);
   if (result.skipped !== undefined) {
