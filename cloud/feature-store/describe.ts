@@ -35,7 +35,7 @@ export function metricsOf(
 /** What is different in view `b` against view `a`, a line each; none where both compute and say the same. Pure. */
 export function diffViews(a: FeatureView, b: FeatureView): readonly string[] {
   const plain: (keyof FeatureView)[] = ["name", "owner", "description", "entity", "ttlMs"];
-  return [
+  const lines = [
     ...plain.flatMap((key) => changed(key, a[key], b[key])),
     ...changed("match.deviceType", a.match.deviceType, b.match.deviceType),
     ...diffMembers("window", a.window, b.window),
@@ -43,8 +43,10 @@ export function diffViews(a: FeatureView, b: FeatureView): readonly string[] {
     ...diffNamed("input", new Map(Object.entries(a.inputs)), new Map(Object.entries(b.inputs))),
     ...diffNamed("feature", byName(a), byName(b)),
     ...diffOrder(a, b),
-    ...(coreHash(a) === coreHash(b) ? ["Both compute the same: only names or descriptions differ."] : []),
   ];
+  return lines.length > 0 && coreHash(a) === coreHash(b)
+    ? [...lines, "Both compute the same: only names or descriptions differ."]
+    : lines;
 }
 
 const byName = (view: FeatureView): ReadonlyMap<string, object> =>

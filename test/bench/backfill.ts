@@ -10,7 +10,7 @@ import { DAY_US, LakeFolder } from "./lake-folder.ts";
 import { type BenchLine, count, interleave } from "./line.ts";
 
 const READINGS = Number(process.env["BENCH_BACKFILL_READINGS"] ?? 10_000_000);
-const ROUNDS = Number(process.env["BENCH_BACKFILL_ROUNDS"] ?? 3);
+const ROUNDS = Number(process.env["BENCH_BACKFILL_ROUNDS"] ?? 1);
 const DEVICES = 100;
 /** Ten readings a second of each device. */
 const STEP_US = 100_000;
