@@ -2,8 +2,9 @@ import type { TwoInputs } from "./function.ts";
 import { pairs } from "./pairs.ts";
 
 /**
- * Pearson's correlation of the pairs of readings with equal event time, from -1 to 1.
- * Undefined for fewer than two pairs and where one side is constant. Unit: 1.
+ * Pearson's correlation (1895) of the pairs of readings with equal event time, Σ(x - x̄)(y - ȳ) / √(Σ(x - x̄)² Σ(y - ȳ)²),
+ * from -1 to 1, the same however large or small the signals are. Undefined for fewer than two pairs and where one side is
+ * constant. Unit: 1.
  */
 export const correlation: TwoInputs = {
   name: "correlation",

@@ -2,7 +2,10 @@ import type { OneInput } from "./function.ts";
 import { largestMagnitude } from "./peak.ts";
 import { scaledRms } from "./rms.ts";
 
-/** Peak over root mean square: 1 for a constant, √2 for a sine (ISO 2041). Undefined where all is 0. Unit: 1. */
+/**
+ * Peak over root mean square, max |x| / √(Σx² / n) (ISO 2041): 1 for a constant and for a single reading, √2 for a sine,
+ * the same however large or small the signal. Undefined where all is 0 and without a reading. Unit: 1.
+ */
 export const crestFactor: OneInput = {
   name: "crest_factor",
   kind: "one input",

@@ -1,6 +1,9 @@
 import type { OneInput } from "./function.ts";
 
-/** The latest value minus the earliest: of a counter, what it grew by. Undefined for fewer than two readings. Unit: the input's. */
+/**
+ * The latest value minus the earliest: of a counter, what it grew by. 0 for a constant; undefined for fewer than two
+ * readings and where the difference is beyond the largest double. Unit: the input's.
+ */
 export const delta: OneInput = {
   name: "delta",
   kind: "one input",

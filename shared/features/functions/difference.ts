@@ -1,6 +1,10 @@
 import type { TwoInputs } from "./function.ts";
 
-/** The mean of the first input minus the mean of the second. Unit: the inputs', which must be the same. */
+/**
+ * The mean of the first input minus the mean of the second; their readings need not have the same times. 0 for one
+ * constant on both sides; undefined where one input has no reading, and beyond the largest double. Unit: the inputs',
+ * which must be the same.
+ */
 export const difference: TwoInputs = {
   name: "difference",
   kind: "two inputs",

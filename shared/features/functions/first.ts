@@ -1,6 +1,9 @@
 import type { OneInput } from "./function.ts";
 
-/** The earliest value by event time, then arrival. Unit: the input's. */
+/**
+ * The earliest value by event time, then arrival, to the bit, of whatever magnitude. Undefined without a reading. Unit:
+ * the input's.
+ */
 export const first: OneInput = {
   name: "first",
   kind: "one input",

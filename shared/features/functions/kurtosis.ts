@@ -2,7 +2,7 @@ import type { OneInput } from "./function.ts";
 
 /**
  * The fourth standardised moment, (Σ(x - mean)⁴ / n) / (Σ(x - mean)² / n)², not the excess: 3 for normal noise,
- * 1.5 for a sine, as bearing diagnostics uses it (Dyer & Stewart 1978).
+ * 1.5 for a sine, as bearing diagnostics uses it (Dyer & Stewart 1978), the same however large or small the signal is.
  * Undefined for fewer than four readings and for a constant. Unit: 1.
  */
 export const kurtosis: OneInput = {

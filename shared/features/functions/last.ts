@@ -1,6 +1,9 @@
 import type { OneInput } from "./function.ts";
 
-/** The latest value by event time, then arrival. Unit: the input's. */
+/**
+ * The latest value by event time, then arrival, to the bit, of whatever magnitude. Undefined without a reading. Unit: the
+ * input's.
+ */
 export const last: OneInput = {
   name: "last",
   kind: "one input",

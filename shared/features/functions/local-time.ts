@@ -103,7 +103,7 @@ function localTimeAt(format: Intl.DateTimeFormat, second: number): LocalTime {
   };
 }
 
-/** Days from 1970-01-01 to a day of the Gregorian calendar, from the year 1970 on (Fliegel & Van Flandern 1968). */
+/** Days from 1970-01-01 to a day of the Gregorian calendar, of whatever year after 0. */
 function dayNumber(year: number, month: number, day: number): number {
   // Years begin in March, so that the leap day is the last one.
   const [y, m] = month > 2 ? [year, month - 3] : [year - 1, month + 9];

@@ -1,6 +1,6 @@
 import type { OneInput } from "./function.ts";
 
-/** The largest value. Unit: the input's. */
+/** The largest value, to the bit, of whatever magnitude; undefined without a reading. Unit: the input's. */
 export const max: OneInput = {
   name: "max",
   kind: "one input",

@@ -1,6 +1,6 @@
 import type { OneInput } from "./function.ts";
 
-/** The smallest value. Unit: the input's. */
+/** The smallest value, to the bit, of whatever magnitude; undefined without a reading. Unit: the input's. */
 export const min: OneInput = {
   name: "min",
   kind: "one input",

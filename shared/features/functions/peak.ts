@@ -7,7 +7,10 @@ export function largestMagnitude(input: Samples): number | undefined {
   return min === undefined || max === undefined ? undefined : Math.max(Math.abs(min), Math.abs(max));
 }
 
-/** The largest magnitude, max |x| (ISO 2041). Unit: the input's. */
+/**
+ * The largest magnitude, max |x| (ISO 2041), to the bit, of whatever magnitude. Undefined without a reading. Unit: the
+ * input's.
+ */
 export const peak: OneInput = {
   name: "peak",
   kind: "one input",

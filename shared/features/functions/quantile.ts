@@ -15,7 +15,11 @@ export function quantileOf(input: Samples, q: number): number | undefined {
   return Math.min(Math.max(low * (1 - share) + high * share, low), high);
 }
 
-/** The quantile `q` (0 to 1), type 7 of Hyndman & Fan (1996). Unit: the input's. */
+/**
+ * The quantile `q` (0 to 1): linear between the neighbours at place (n - 1) q in order, type 7 of Hyndman & Fan (1996).
+ * Never beyond the smallest and the largest value; exactly the value of a constant and of a single reading; undefined
+ * without one. Unit: the input's.
+ */
 export const quantile: OneInput = {
   name: "quantile",
   kind: "one input",

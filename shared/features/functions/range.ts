@@ -1,6 +1,9 @@
 import type { OneInput } from "./function.ts";
 
-/** Largest minus smallest value: peak to peak (ISO 2041). Unit: the input's. */
+/**
+ * The largest minus the smallest value: peak to peak (ISO 2041). 0 for a constant and for a single reading; undefined
+ * without a reading and where the difference is beyond the largest double. Unit: the input's.
+ */
 export const range: OneInput = {
   name: "range",
   kind: "one input",

@@ -1,6 +1,10 @@
 import type { TwoInputs } from "./function.ts";
 
-/** The mean of the first input over the mean of the second. Undefined where that is 0. Unit: the first's per the second's. */
+/**
+ * The mean of the first input over the mean of the second; their readings need not have the same times. Undefined where
+ * that is 0, where one input has no reading, and where it is beyond the largest double. Unit: the first's per the
+ * second's.
+ */
 export const ratio: TwoInputs = {
   name: "ratio",
   kind: "two inputs",

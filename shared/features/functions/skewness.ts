@@ -2,7 +2,8 @@ import type { OneInput } from "./function.ts";
 
 /**
  * The third standardised moment, (Σ(x - mean)³ / n) / (Σ(x - mean)² / n)^1.5: g1 of Joanes & Gill (1998).
- * 0 for a symmetric signal. Undefined for fewer than three readings and for a constant. Unit: 1.
+ * 0 for a symmetric signal, the same however large or small it is. Undefined for fewer than three readings and for a
+ * constant. Unit: 1.
  */
 export const skewness: OneInput = {
   name: "skewness",

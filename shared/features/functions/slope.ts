@@ -1,8 +1,9 @@
 import type { OneInput } from "./function.ts";
 
 /**
- * The least-squares slope over event time in seconds, Σ(t - t̄)(x - x̄) / Σ(t - t̄)².
- * Undefined where all readings have one time. Unit: the input's per second.
+ * The least-squares slope over event time in seconds, Σ(t - t̄)(x - x̄) / Σ(t - t̄)² (Legendre 1805). 0 for a constant;
+ * gaps only weigh by where the readings are. Undefined where all readings have one time, as a single one has, and where
+ * it is beyond the largest double. Unit: the input's per second.
  */
 export const slope: OneInput = {
   name: "slope",

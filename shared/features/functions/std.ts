@@ -1,8 +1,9 @@
 import type { OneInput } from "./function.ts";
 
 /**
- * The sample standard deviation, √(Σ(x - mean)² / (n - 1)).
- * Undefined for fewer than two readings. Unit: the input's.
+ * The sample standard deviation, √(Σ(x - mean)² / (n - 1)), as the variance; of values whose squares overflow or vanish
+ * it is right, because they are scaled. Exactly 0 for a constant; undefined for fewer than two readings. Unit: the
+ * input's.
  */
 export const std: OneInput = {
   name: "std",

@@ -1,6 +1,9 @@
 import type { OneInput } from "./function.ts";
 
-/** How often the sign changes from one reading to the next; a reading of exactly 0 has no sign and is passed over. Unit: 1. */
+/**
+ * How often the sign changes from one reading to the next (Kedem 1986); a reading of exactly 0 has no sign and is passed
+ * over, a denormal has one. 0 for a constant and for a single reading; undefined without one. Unit: 1.
+ */
 export const zeroCrossings: OneInput = {
   name: "zero_crossings",
   kind: "one input",
