@@ -17,6 +17,9 @@ import { hasSkab } from "./skab.ts";
 import { readSkab } from "./skab-files.ts";
 import { skabRecording } from "./skab-recording.ts";
 
+/** Each syncs to disk some hundred times. */
+const TIMEOUT_MS = 120_000;
+
 const dataDir = process.env["SLUICE_DATA"] ?? join(import.meta.dirname, "../../../shared/data");
 
 for (const [isThere, folder] of [
@@ -35,10 +38,14 @@ function failuresOf(recording: Recording, seed: number): readonly Check[] {
   return checks.made.filter(({ held }) => !held);
 }
 
-test.skipIf(!hasSkab(dataDir))("runs of a valve are the same bits at the edge and computed again", () => {
-  const runs = readSkab(dataDir).valve1.slice(0, 1);
-  expect(failuresOf(skabRecording(runs, PARITY_VIEWS.skab), 1)).toEqual([]);
-});
+test.skipIf(!hasSkab(dataDir))(
+  "runs of a valve are the same bits at the edge and computed again",
+  () => {
+    const runs = readSkab(dataDir).valve1.slice(0, 1);
+    expect(failuresOf(skabRecording(runs, PARITY_VIEWS.skab), 1)).toEqual([]);
+  },
+  TIMEOUT_MS,
+);
 
 test.skipIf(!hasGasTurbine(dataDir))(
   "a turbine's years are the same bits at the edge and computed again",
@@ -47,12 +54,16 @@ test.skipIf(!hasGasTurbine(dataDir))(
   },
 );
 
-test.skipIf(!hasCwru(dataDir))("vibration at 12 kHz is the same bits at the edge and computed again", () => {
-  const [record] = readCwru(dataDir);
-  if (record === undefined) throw new Error("no record");
-  const start = { ...record, samples: record.samples.subarray(0, 60_000) };
-  expect(failuresOf(recordingOf([start], PARITY_VIEWS.cwru), 3)).toEqual([]);
-});
+test.skipIf(!hasCwru(dataDir))(
+  "vibration at 12 kHz is the same bits at the edge and computed again",
+  () => {
+    const [record] = readCwru(dataDir);
+    if (record === undefined) throw new Error("no record");
+    const start = { ...record, samples: record.samples.subarray(0, 60_000) };
+    expect(failuresOf(recordingOf([start], PARITY_VIEWS.cwru), 3)).toEqual([]);
+  },
+  TIMEOUT_MS,
+);
 
 /** Devices that walk at random, a message every 100 ms; metric b only in every third. */
 function madeUp(seed: number): Recording {
@@ -107,13 +118,17 @@ function madeUp(seed: number): Recording {
  * times; all functions of the library; compared as bits with the engine over the stored readings and over the messages
  * in their order.
  */
-test("whatever the order, the duplicates, the checkpoints and the power cuts, the vectors are the same bits", () => {
-  fc.assert(
-    fc.property(fc.integer({ min: 0, max: 1_000_000 }), (seed) => {
-      const checks = new Checks(() => undefined);
-      for (const row of proveParity(madeUp(seed), seed)) checkBits(checks, row);
-      expect(checks.made.filter(({ held }) => !held)).toEqual([]);
-    }),
-    { numRuns: 3 },
-  );
-});
+test(
+  "whatever the order, the duplicates, the checkpoints and the power cuts, the vectors are the same bits",
+  () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 1_000_000 }), (seed) => {
+        const checks = new Checks(() => undefined);
+        for (const row of proveParity(madeUp(seed), seed)) checkBits(checks, row);
+        expect(checks.made.filter(({ held }) => !held)).toEqual([]);
+      }),
+      { numRuns: 3 },
+    );
+  },
+  TIMEOUT_MS,
+);
