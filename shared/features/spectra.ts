@@ -9,6 +9,9 @@ export interface ScaledSpectrum extends Spectrum {
   readonly scale: number;
 }
 
+/** Most bands whose spectra are kept: 1 MiB each for the longest waveform. A view with more has the oldest made again. */
+const BANDS_MAX = 8;
+
 /**
  * The spectra of the readings of one input in one window, each computed once, when first asked for.
  *
@@ -37,7 +40,11 @@ class Spectra {
   /** Of the envelope of a band of the waveform minus its mean; undefined where the waveform does not have the band. */
   envelope(band: Band): ScaledSpectrum | undefined {
     const key = `${band.fromHz} ${band.toHz}`;
-    if (!this.#envelopes.has(key)) this.#envelopes.set(key, this.#envelope(band));
+    if (!this.#envelopes.has(key)) {
+      for (const oldest of this.#envelopes.keys())
+        if (this.#envelopes.size >= BANDS_MAX) this.#envelopes.delete(oldest);
+      this.#envelopes.set(key, this.#envelope(band));
+    }
     return this.#envelopes.get(key);
   }
 

@@ -131,7 +131,7 @@ export function renderBearings({ checks, rows }: BearingsResult): string {
         .trimEnd(),
     ),
     "",
-    "Of the faults of a ball and of 14 mil in the outer race their own frequency is found in none: Smith and Randall (2015),",
-    "a study of these records by envelope methods, call most of them hard or not diagnosable. They are shown, not left out.",
+    `The frequency of its own fault is found in ${own} of ${faulty.length} records. Those of a ball, and of 14 mil in the outer race, are`,
+    "shown, not left out: Smith and Randall (2015) call most of them hard or not diagnosable by envelope methods.",
   ].join("\n");
 }

@@ -67,6 +67,19 @@ test("the envelope of a modulated tone has the frequency and the power of the mo
   expect(envelopeEnergy.evaluate(modulated(16), call(elsewhere))).toBeCloseTo(0, 9);
 });
 
+test("of more bands than are kept at a time each has its own envelope", () => {
+  const rough = (): Samples => waveOf((_, i) => (i * i * 7_919) % 101, { rateHz: 1_024, count: 1_024 });
+  const samples = rough();
+  const energies = (again: Samples): readonly (number | undefined)[] =>
+    Array.from({ length: 20 }, (_, i) =>
+      envelopeEnergy.evaluate(again, call({ ...SERIES, harmonics: 1, hz: 16, from_hz: 100 + i, to_hz: 300 })),
+    );
+  const kept = energies(samples);
+  expect(energies(samples)).toEqual(kept);
+  expect(kept).toEqual(kept.map((_, i) => energies(rough())[i]));
+  expect(new Set(kept).size).toBe(20);
+});
+
 test("an envelope needs a band that the waveform has, and its multiples room below the envelope's half rate", () => {
   const settings = { ...SERIES, hz: 16 };
   const energy = (more: object) => envelopeEnergy.evaluate(modulated(16), call({ ...settings, ...more }));
