@@ -13,6 +13,7 @@ import { spectraOf } from "@sluice/shared/features/spectra.ts";
 import { seededRandom } from "@sluice/shared/runtime/random.ts";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
+import { nearly } from "./nearly.ts";
 import { call, SERIES, tone, wave, waveOf } from "./spectral-waves.ts";
 
 const BEARING = { fault: "bpfo", balls: 8, ball_mm: 10, pitch_mm: 40, contact_deg: 0, shaft_hz: 20 };
@@ -104,7 +105,7 @@ test("a power of two scales amplitudes by itself and energies by its square and 
       for (const fn of FUNCTIONS) {
         const [before, after] = [samples, scaled].map((each) => fn.evaluate(each, call(SETTINGS)));
         const scale = { input: factor, "input^2": factor * factor, Hz: 1, "1": 1 }[fn.unit] ?? Number.NaN;
-        expect(after, fn.name).toBe(before === undefined ? undefined : before * scale);
+        expect([fn.name, after]).toEqual([fn.name, before === undefined ? undefined : before * scale]);
       }
     }),
   );
@@ -122,7 +123,7 @@ test("an offset, a later start and the sign of a signal change nothing but round
         const moved = scaledBy(waveOf(noise(seed), { ...at, startUs }), -1, offset);
         for (const fn of FUNCTIONS) {
           const [before, after] = [samples, moved].map((each) => fn.evaluate(each, call(SETTINGS)));
-          expect((after ?? Number.NaN) / (before ?? Number.NaN), fn.name).toBeCloseTo(1, 6);
+          expect([fn.name, (after ?? Number.NaN) / (before ?? Number.NaN)]).toEqual([fn.name, nearly(1, 6)]);
         }
       },
     ),
@@ -169,7 +170,9 @@ test("whatever the values and the times, a function gives a number that is not N
         const times = values.map((_, i) => (atUs += gaps[i % gaps.length] ?? 0));
         const samples = wave(times, values);
         for (const fn of FUNCTIONS)
-          expect(fn.evaluate(samples, call({ ...SETTINGS, hz, harmonics: 1 })), fn.name).not.toBeNaN();
+          expect([fn.name, fn.evaluate(samples, call({ ...SETTINGS, hz, harmonics: 1 }))]).not.toContain(
+            Number.NaN,
+          );
       },
     ),
     { numRuns: 1_000 },
@@ -188,7 +191,10 @@ test("what the functions share about a window never leaks into the next one", ()
         shared.reset(times, values, 0, at.count);
         const fresh = wave([...times], [...values]);
         for (const fn of FUNCTIONS)
-          expect(fn.evaluate(shared, call(SETTINGS)), fn.name).toBe(fn.evaluate(fresh, call(SETTINGS)));
+          expect([fn.name, fn.evaluate(shared, call(SETTINGS))]).toEqual([
+            fn.name,
+            fn.evaluate(fresh, call(SETTINGS)),
+          ]);
       }
     }),
   );
