@@ -6,6 +6,9 @@ import { alignDown } from "./window-rule.ts";
 interface Column {
   readonly tags: Float64Array;
   readonly rows: Float64Array;
+  /** Panes from one number up to another that are all measured and have readings: the last window, mostly. */
+  fullFrom: number;
+  fullTo: number;
 }
 
 /** Panes of one metric, from one up to another, both multiples of the pane. */
@@ -39,7 +42,11 @@ export class Panes {
   invalidate(timeUs: number): void {
     const number = alignDown(timeUs, this.paneUs) / this.paneUs;
     const place = this.#place(number);
-    for (const { tags } of this.#columns.values()) if (tags[place] === number) tags[place] = Number.NaN;
+    for (const column of this.#columns.values()) {
+      if (column.tags[place] !== number) continue;
+      column.tags[place] = Number.NaN;
+      column.fullTo = -Infinity;
+    }
   }
 
   clear(): void {
@@ -49,19 +56,50 @@ export class Panes {
   /** Appends the rows of the panes that have readings to `into`, from number `at` on; returns where they end. */
   append(part: Part, stretch: Stretch, into: Float64Array, at: number): number {
     const { width } = part;
-    const basis = this.#column(BASIS);
-    const column = part === BASIS ? basis : this.#column(part);
-    const last = stretch.toUs / this.paneUs;
+    const { rows } = part === BASIS ? this.#column(BASIS) : this.#column(part);
+    const isFull = this.#prepare(part, stretch);
+    const mask = this.#capacity - 1;
+    let left = (stretch.toUs - stretch.fromUs) / this.paneUs;
+    let place = this.#place(stretch.fromUs / this.paneUs);
     let end = at;
-    for (let number = stretch.fromUs / this.paneUs; number < last; number++) {
-      const place = this.#place(number);
-      if (basis.tags[place] !== number) this.#measure(BASIS, number, stretch.readings);
-      if (basis.rows[place * BASIS.width + COUNT] === 0) continue;
-      if (column.tags[place] !== number) this.#measure(part, number, stretch.readings);
-      for (let from = place * width, to = from + width; from < to; from++)
-        into[end++] = column.rows[from] ?? Number.NaN;
+    if (isFull) {
+      // As a whole up to the end of the column, and then from its beginning.
+      while (left > 0) {
+        const count = Math.min(left, this.#capacity - place);
+        into.set(rows.subarray(place * width, (place + count) * width), end);
+        end += count * width;
+        left -= count;
+        place = 0;
+      }
+      return end;
+    }
+    const basis = this.#column(BASIS).rows;
+    for (; left > 0; left--, place = (place + 1) & mask) {
+      if (basis[place * BASIS.width + COUNT] === 0) continue;
+      into.set(rows.subarray(place * width, (place + 1) * width), end);
+      end += width;
     }
     return end;
+  }
+
+  /** Measures the panes that are not; whether each has a reading. */
+  #prepare(part: Part, { readings, fromUs, toUs }: Stretch): boolean {
+    const basis = this.#column(BASIS);
+    const column = part === BASIS ? basis : this.#column(part);
+    const mask = this.#capacity - 1;
+    const first = fromUs / this.paneUs;
+    const last = toUs / this.paneUs;
+    let isFull = true;
+    let number = first >= column.fullFrom && first < column.fullTo ? column.fullTo : first;
+    // The remainder is taken once: of such numbers it costs more than all the rest.
+    for (let place = this.#place(number); number < last; number++, place = (place + 1) & mask) {
+      if (basis.tags[place] !== number) this.#measure(BASIS, number, readings);
+      if (basis.rows[place * BASIS.width + COUNT] === 0) isFull = false;
+      else if (column.tags[place] !== number) this.#measure(part, number, readings);
+    }
+    column.fullFrom = first;
+    column.fullTo = isFull ? last : -Infinity;
+    return isFull;
   }
 
   #place(number: number): number {
@@ -75,6 +113,8 @@ export class Panes {
       column = {
         tags: new Float64Array(this.#capacity).fill(Number.NaN),
         rows: new Float64Array(this.#capacity * part.width),
+        fullFrom: Infinity,
+        fullTo: -Infinity,
       };
       this.#columns.set(part, column);
     }
@@ -83,7 +123,10 @@ export class Panes {
 
   #measure(part: Part, number: number, readings: SortedReadings): void {
     const place = this.#place(number);
-    const { tags, rows } = this.#column(part);
+    const column = this.#column(part);
+    const { tags, rows } = column;
+    // The place may be that of a later pane.
+    if (number < column.fullFrom) column.fullTo = -Infinity;
     const run = this.#run;
     run.times = readings.times;
     run.values = readings.values;

@@ -21,16 +21,19 @@ function readingsOf({ times, values }: Drawn): SortedReadings {
 
 const drawn = (value: fc.Arbitrary<number>): fc.Arbitrary<Drawn> =>
   fc
-    .array(fc.record({ time: fc.integer({ min: 0, max: 7_999 }), value }), { minLength: 40, maxLength: 120 })
+    .array(fc.record({ time: fc.integer({ min: 0, max: 19_999 }), value }), {
+      minLength: 100,
+      maxLength: 250,
+    })
     .map((all) => ({ times: all.map(({ time }) => time), values: all.map((each) => each.value) }));
 
 const spans = fc.oneof(
-  fc.record({ from: fc.nat(6), panes: fc.integer({ min: 1, max: 6 }) }).map(({ from, panes }) => ({
+  fc.record({ from: fc.nat(13), panes: fc.integer({ min: 1, max: 6 }) }).map(({ from, panes }) => ({
     startUs: from * PANE_US,
     endUs: (from + panes) * PANE_US,
   })),
   fc
-    .record({ startUs: fc.nat(4_000), length: fc.integer({ min: 1_500, max: 4_000 }) })
+    .record({ startUs: fc.nat(14_000), length: fc.integer({ min: 1_500, max: 4_000 }) })
     .map(({ startUs, length }) => ({
       startUs,
       endUs: startUs + length,
@@ -113,13 +116,13 @@ test("what panes remember never shows: a late reading makes them anew, and any w
   fc.assert(
     fc.property(
       drawn(fc.double({ min: -1e6, max: 1e6, noNaN: true })),
-      fc.array(fc.record({ span: spans, late: fc.option(fc.nat(7_999), { nil: undefined }) }), {
+      fc.array(fc.record({ span: spans, late: fc.option(fc.nat(19_999), { nil: undefined }) }), {
         minLength: 1,
-        maxLength: 8,
+        maxLength: 12,
       }),
       (all, windows) => {
         const readings = readingsOf(all);
-        const panes = new Panes(PANE_US, 2); // Room for two or three windows' panes at most: places are used again.
+        const panes = new Panes(PANE_US, 6); // Their places are used again by other panes.
         const samples = new Samples();
         for (const { span, late } of windows) {
           if (late !== undefined) {
@@ -129,7 +132,7 @@ test("what panes remember never shows: a late reading makes them anew, and any w
           samples.select(readings, span, panes);
           const made = JSON.stringify(say(samples));
           const fresh = new Samples();
-          fresh.select(readings, span, new Panes(PANE_US, 2));
+          fresh.select(readings, span, new Panes(PANE_US, 6));
           expect(made).toBe(JSON.stringify(say(fresh)));
         }
       },
