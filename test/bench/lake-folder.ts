@@ -1,9 +1,9 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
 import { DeltaLog } from "@sluice/cloud/lake/delta-log.ts";
 import { schemaString } from "@sluice/cloud/lake/delta-schema.ts";
+import { SqlEngine } from "@sluice/cloud/lake/sql.ts";
 import { writeKeyPair } from "@sluice/cloud/registry/keys.ts";
 import { sha256Hex } from "@sluice/shared/codec/hash.ts";
 import { tablePrefix } from "@sluice/shared/contract/lake-key.ts";
@@ -13,13 +13,18 @@ import { newUuid, seededRandom } from "@sluice/shared/runtime/random.ts";
 import type { ObjectStore } from "@sluice/shared/store/object-store.ts";
 import { openStore } from "@sluice/shared/store/open.ts";
 
+/** What SQL may take beside what is measured. */
+const ENGINE_MIB = 2_048;
+
+type Duck = Awaited<ReturnType<SqlEngine["connect"]>>;
+
 export const DAY_US = 86_400_000_000;
 
 /** A lake in a folder whose tables are filled by SQL: landing millions of rows would take longer than the measurement. */
 export class LakeFolder {
   readonly dir: string;
   readonly store: ObjectStore;
-  readonly duck: DuckDBConnection;
+  readonly duck: Duck;
   /** The settings file of a cloud service over it. */
   readonly config: string;
   readonly #close: () => void;
@@ -40,16 +45,19 @@ export class LakeFolder {
       { kind: "folder", path: join(dir, "lake") },
       { clock: systemClock, random: seededRandom(1) },
     );
-    const instance = await DuckDBInstance.create(":memory:", { threads: "2", memory_limit: "2GiB" });
-    const duck = await instance.connect();
-    await duck.run(`SET TimeZone = 'UTC'; SET temp_directory = '${join(dir, "spill")}'`);
-    return new LakeFolder({ dir, store, duck, config, close: () => instance.closeSync() });
+    const engine = await SqlEngine.open({
+      filesDir: dir,
+      spillDir: join(dir, "spill"),
+      workDir: dir,
+      memoryLimitMb: ENGINE_MIB,
+    });
+    return new LakeFolder({ dir, store, duck: await engine.connect(), config, close: () => engine.close() });
   }
 
   private constructor(parts: {
     readonly dir: string;
     readonly store: ObjectStore;
-    readonly duck: DuckDBConnection;
+    readonly duck: Duck;
     readonly config: string;
     readonly close: () => void;
   }) {
