@@ -12,7 +12,7 @@ const COSINE_TERMS = series(2, 16);
  */
 export function cosineOfTurns(turns: number): number {
   const angle = Math.abs(turns - Math.round(turns)); // Exact, as all differences here.
-  if (angle > 0.375) return -kernelCosine(0.5 - angle);
+  if (angle >= 0.375) return -kernelCosine(0.5 - angle);
   if (angle > 0.125) return kernelSine(0.25 - angle);
   return kernelCosine(angle);
 }
@@ -22,7 +22,7 @@ export function sineOfTurns(turns: number): number {
   const signed = turns - Math.round(turns);
   const angle = Math.abs(signed);
   const sine =
-    angle > 0.375 ? kernelSine(0.5 - angle) : angle > 0.125 ? kernelCosine(0.25 - angle) : kernelSine(angle);
+    angle >= 0.375 ? kernelSine(0.5 - angle) : angle > 0.125 ? kernelCosine(0.25 - angle) : kernelSine(angle);
   return signed < 0 ? -sine : sine;
 }
 

@@ -116,6 +116,8 @@ export function renderBearings({ checks, rows }: BearingsResult): string {
     named?.toUpperCase() ?? "none",
   ]);
   const table = [["record", "has", ...FAULTS.map((fault) => fault.toUpperCase()), "found"], ...cells];
+  const faulty = rows.filter(({ fault }) => fault !== "none");
+  const own = faulty.filter(({ fault, named }) => named === FAULT_OF[fault]).length;
   const widths =
     table[0]?.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0))) ?? [];
   return [

@@ -23,15 +23,15 @@ test("sine and cosine of turns are those of the standard library within a few un
 test("sine and cosine are exact at quarters of a turn and symmetric everywhere", () => {
   expect([0, 0.25, 0.5, 0.75, 1].map(cosineOfTurns)).toEqual([1, 0, -1, 0, 1]);
   expect([0.25, 0.75, -0.25].map(sineOfTurns)).toEqual([1, -1, -1]);
-  fc.assert(
-    fc.property(fc.integer({ min: 0, max: 4_096 }), (k) => {
-      const turns = k / 4_096;
-      expect(cosineOfTurns(-turns) === cosineOfTurns(turns)).toBe(true);
-      expect(sineOfTurns(-turns) === -sineOfTurns(turns)).toBe(true);
-      expect(cosineOfTurns(turns + 1) === cosineOfTurns(turns)).toBe(true);
-      expect(cosineOfTurns(turns) === -cosineOfTurns(0.5 - turns)).toBe(true);
-    }),
+  const asymmetric = Array.from({ length: 4_097 }, (_, k) => k / 4_096).filter(
+    (turns) =>
+      cosineOfTurns(-turns) !== cosineOfTurns(turns) ||
+      sineOfTurns(-turns) !== -sineOfTurns(turns) ||
+      cosineOfTurns(turns + 1) !== cosineOfTurns(turns) ||
+      cosineOfTurns(turns) !== -cosineOfTurns(0.5 - turns) ||
+      sineOfTurns(turns) !== sineOfTurns(0.5 - turns),
   );
+  expect(asymmetric).toEqual([]);
 });
 
 test("the logarithm is that of the standard library within a few units in the last place, denormals too", () => {
