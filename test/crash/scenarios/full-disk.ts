@@ -12,7 +12,8 @@ const ALWAYS = 1_000_000_000;
 /** A disk counts as full while less than this is left: no group of messages fits. */
 const LEFT_BYTES = 16_384;
 const FULL_MS_MAX = 700;
-const LIFE_MS = 15_000;
+/** The longest that the disk may take to fill up: a start on a busy machine is part of it. */
+const LIFE_MS = 40_000;
 
 const leftBytes = (disk: string): number => {
   const { bavail, bsize } = statfsSync(disk);
