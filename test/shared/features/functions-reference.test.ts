@@ -140,6 +140,7 @@ const ROWS: readonly Row[] = [
     ],
     [12, undefined],
   ],
+  ["sum_of_products", both, [{ a: [1, 1e100, 1, -1e100], b: [1, 1, 1, 1] }], [2]],
   ["pair_count", both, [{ a: [1, 2, 3, 4], b: [0, 2] }, { a: [1] }], [2, 0]],
   [
     "ratio",
@@ -165,6 +166,10 @@ const ROWS: readonly Row[] = [
   ],
   // 0; 0.75 · (0 + 0.25 · 64) = 12; 0.75 · (12 + 0.25 · 16) = 12.
   ["exponential_variance", { with: { alpha: 0.25 } }, means(8, 0, 10), [0, 12, 12]],
+  // A sum at the threshold is none above it.
+  ["change_point", { with: { drift: 0, threshold: 4 } }, means(0, 4, 6), [0, 0, 1]],
+  // The reference after a change is the new level, whatever was before: nothing of 1e20 is left in it.
+  ["cusum", { with: { drift: 0, threshold: 8 } }, means(1e20, 1, 1, 3), [0, 1e20, 0, 2]],
   // Without a target: the reference is 0, 0, 2 (of 0, 0, 6), and 7 after the change.
   ["cusum", { with: { drift: 1, threshold: 8 } }, means(0, 0, 6, 7, 7, 7), [0, 0, 5, 9, 0, 0]],
   ["cusum", { with: { drift: 1, threshold: 99, target: 5, side: "down" } }, means(5, 3, 1, 9), [0, 1, 4, 0]],
@@ -202,6 +207,8 @@ const ROWS: readonly Row[] = [
     ],
     [1, 2],
   ],
+  // A device whose clock was ahead at first.
+  ["age", time, [at(2, 0), at(1, 0), at(2, 1)], [0, 0, 1]],
   ["age", time, means(1, 1, 1), [0, 10, 20]],
   ["window_count", time, [{}, ...means(1, 1)], [1, 2, 3]],
   [
@@ -212,6 +219,17 @@ const ROWS: readonly Row[] = [
   ],
   ["change", {}, [...means(1, 4), {}, ...means(2)], [undefined, 3, undefined, -2]],
   ["rate_of_change", {}, [...means(1, 4), {}, ...means(2)], [undefined, 0.3, undefined, -0.1]],
+  // A clock that was ahead: the window before ends later.
+  [
+    "rate_of_change",
+    {},
+    [
+      { startS: 50, a: [1] },
+      { startS: 0, a: [2] },
+      { startS: 0, a: [3] },
+    ],
+    [undefined, undefined, undefined],
+  ],
   // 2026-01-01 was a Thursday; on 29 March, day 88, clocks in Berlin go from 02:00 to 03:00, 01:00 in UTC.
   ["hour", time, [at(1, 36_000), at(1, 36_001), at(1, 0)], [9, 10, 23]],
   ["hour", zone, [at(1, 36_001), at(88, 3_600), at(88, 3_601), at(182, 79_201)], [11, 1, 3, 0]],
