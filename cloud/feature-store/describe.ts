@@ -1,4 +1,6 @@
 import type { Feature, FeatureView } from "@sluice/shared/contract/feature-view.ts";
+import { deriveUnits } from "@sluice/shared/features/check-units.ts";
+import { unitText } from "@sluice/shared/features/unit.ts";
 import { coreHash } from "./duplicates.ts";
 
 /** How a feature is computed, in words: `rms of accel`, `a / (b + 1)`. Pure. */
@@ -12,6 +14,15 @@ export function describeFeature(feature: Feature): string {
     ...(feature.from === undefined ? [] : [`from ${feature.from}`]),
     ...(settings.length === 0 ? [] : [`with ${settings.join(", ")}`]),
   ].join(" ");
+}
+
+/** The unit of each feature, as the view states it or as it follows from its inputs. Pure. */
+export function unitsOf(view: FeatureView): readonly (string | undefined)[] {
+  const { units } = deriveUnits(view);
+  return view.features.map(({ unit }, place) => {
+    const derived = units[place];
+    return unit ?? (derived === undefined ? undefined : unitText(derived));
+  });
 }
 
 /** The metrics that a feature comes from, through the inputs and the features that it names. Pure. */

@@ -1,7 +1,7 @@
 import type { FeatureView } from "@sluice/shared/contract/feature-view.ts";
 import type { BackfillResult } from "./backfill.ts";
 import type { Catalogue, CatalogueRow } from "./catalogue.ts";
-import { describeFeature, metricsOf } from "./describe.ts";
+import { describeFeature, metricsOf, unitsOf } from "./describe.ts";
 import type { JoinSummary } from "./join.ts";
 import type { LintedFile } from "./lint.ts";
 import { renderTable } from "./table.ts";
@@ -63,10 +63,11 @@ export function renderView(view: FeatureView, row: CatalogueRow, datasets: reado
     ["same as", row.duplicates.map(named).join(", ") || "-"],
   ];
   const inputs = Object.entries(view.inputs).map(([name, { metric, unit }]) => [name, metric, unit ?? "-"]);
-  const features = view.features.map((feature) => [
+  const units = unitsOf(view);
+  const features = view.features.map((feature, place) => [
     feature.name,
     describeFeature(feature),
-    feature.unit ?? "-",
+    units[place] ?? "-",
     metricsOf(view, feature).join(", ") || "-",
     row.models
       .filter(({ inputs }) => inputs.includes(feature.name))

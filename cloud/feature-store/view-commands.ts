@@ -3,7 +3,7 @@ import { present } from "@sluice/shared/runtime/assert.ts";
 import { readCatalogue } from "./catalogue.ts";
 import { type Common, type FeaturesHost, type MakeCommand, showing, toJson } from "./command-host.ts";
 import { datasetsOf } from "./datasets.ts";
-import { describeFeature, diffViews, metricsOf } from "./describe.ts";
+import { describeFeature, diffViews, metricsOf, unitsOf } from "./describe.ts";
 import { lintFiles } from "./lint.ts";
 import { renderCatalogue, renderLint, renderView } from "./render.ts";
 import { chooseView } from "./view-file.ts";
@@ -43,10 +43,11 @@ export function addShow(command: MakeCommand, host: FeaturesHost): void {
           "a view that was found is in the catalogue",
         );
         const datasets = await datasetsOf(store, hash);
-        const lineage = view.features.map((feature) => ({
+        const units = unitsOf(view);
+        const lineage = view.features.map((feature, place) => ({
           feature: feature.name,
           is: describeFeature(feature),
-          unit: feature.unit,
+          unit: units[place],
           metrics: metricsOf(view, feature),
         }));
         host.print(

@@ -19,9 +19,7 @@ export async function measureRun(args: readonly string[]): Promise<MeasuredRun> 
   child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
   let peakKib = 0;
   const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
-  let isRunning = true;
-  void ended.then(() => (isRunning = false));
-  while (isRunning) {
+  while (child.exitCode === null && child.signalCode === null) {
     const status = await readFile(`/proc/${child.pid}/status`, "utf8").catch(() => "");
     peakKib = Math.max(peakKib, Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1] ?? 0));
     await Promise.race([ended, delay(SAMPLE_MS)]);
