@@ -21,7 +21,9 @@ import { FeatureStage } from "./features/feature-stage.ts";
 import { NewestVectors } from "./features/newest-vectors.ts";
 import { onlineValues } from "./features/online-values.ts";
 import type { InferenceStage } from "./inference/inference-stage.ts";
-import { decodeCheckpoint, encodeCheckpoint } from "./pipeline-checkpoint.ts";
+import { appendedVectors, pastReadings } from "./pipeline-backfill.ts";
+import { encodeCheckpoint } from "./pipeline-checkpoint.ts";
+import { readCheckpoint } from "./pipeline-restore.ts";
 
 /** What a step made that the world should hear of, once the step is on disk. */
 export interface Announcement {
@@ -100,15 +102,14 @@ export class Pipeline {
   constructor(options: PipelineOptions) {
     this.#options = options;
     const { state, clock, inference } = options;
-    const checkpoint = state.checkpoint();
-    if (checkpoint === undefined) {
-      this.#features = new FeatureStage([], 0);
-      this.#newest = new NewestVectors();
-    } else {
-      const { decoder, features, newest } = decodeCheckpoint(checkpoint.bytes);
-      options.decoder.restore(decoder, (from) => this.#stored(from, checkpoint.throughOffset));
-      this.#features = FeatureStage.restore(features);
-      this.#newest = NewestVectors.restore(newest);
+    const { checkpoint, lost } = readCheckpoint(state, clock.nowUs());
+    this.#features = checkpoint?.features ?? new FeatureStage([], 0);
+    this.#newest = checkpoint === undefined ? new NewestVectors() : NewestVectors.restore(checkpoint.newest);
+    if (checkpoint !== undefined)
+      options.decoder.restore(checkpoint.decoder, (from) => this.#stored(from, checkpoint.throughOffset));
+    if (lost.length > 0) {
+      state.appendEvents(lost);
+      options.noticed?.(lost);
     }
     this.#replay((checkpoint?.throughOffset ?? -1) + 1);
     const isUnderOtherSettings = options.decoder.caughtUp();
@@ -296,11 +297,26 @@ export class Pipeline {
     this.#finish();
     const before = this.#hashes();
     const wanted = this.#modelView === undefined ? views : [...views, this.#modelView];
-    this.#features.setViews(wanted, state.decodedThrough + 1);
+    const past = pastReadings(state);
+    const firstSeq = state.nextSeq("features");
+    const made = this.#features
+      .setViews(wanted, past.sinceOffset, past.blocks())
+      .map((vector, i) => ({ ...vector, seq: firstSeq + i }));
     if (this.#hashes() === before) return;
     this.#newest.keep(new Set(this.#features.views().map(({ hash }) => hash)));
+    this.#newest.put(made);
     this.#checkpointedAtUs = undefined; // Should the disk be full now, the next step takes the new views along.
-    this.checkpoint();
+    // Models do not get it: it is over.
+    this.#uncommitted = {
+      throughOffset: state.decodedThrough,
+      appended: appendedVectors(made),
+      events: [],
+      kept: [],
+      counters: { backfilledVectors: made.length },
+      announcement: { predictions: [], alerts: [], requests: [] },
+      keepRefused: () => 0,
+    };
+    this.#finish();
   }
 
   /** Puts a verified model into the slot between two steps; undefined empties it. */

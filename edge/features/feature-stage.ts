@@ -16,6 +16,12 @@ export interface ComputedView {
   readonly withheldDevices: number;
 }
 
+/** A view whose windows could not be restored. */
+export interface LostView {
+  readonly view: string;
+  readonly reason: string;
+}
+
 /**
  * Readings → one feature vector per closed or revised window, for any number of views.
  *
@@ -58,9 +64,15 @@ export class FeatureStage {
 
   /**
    * Computes these views from now on. One that is already there goes on with its state; a new one begins with the
-   * message at `sinceOffset`; the same view twice is computed once. Throws as the constructor, changing nothing.
+   * message at `sinceOffset` and takes the readings of `past`, which are all from there to now, before it goes on with
+   * the others; the same view twice is computed once. Returns what new ones made of the past. Throws as the
+   * constructor, changing nothing.
    */
-  setViews(views: readonly FeatureView[], sinceOffset: number): void {
+  setViews(
+    views: readonly FeatureView[],
+    sinceOffset: number,
+    past: Iterable<ReadingBlock> = [],
+  ): FeatureVector[] {
     const kept = new Map(this.#engines.map((engine) => [engine.hash, engine]));
     const next = new Map<string, WindowEngine>();
     for (const view of views) {
@@ -68,6 +80,11 @@ export class FeatureStage {
       if (!next.has(hash)) next.set(hash, kept.get(hash) ?? startEngine(view, hash, sinceOffset));
     }
     this.#engines = [...next.values()];
+    const added = this.#engines.filter(({ hash }) => !kept.has(hash));
+    const made: FeatureVector[] = [];
+    if (added.length > 0)
+      for (const block of past) made.push(...inOrder(added.map((engine) => engine.process(block))));
+    return made;
   }
 
   /** The views and their exact state: a stage restored from it goes on with the same bits. */
@@ -83,25 +100,34 @@ export class FeatureStage {
     return bytes;
   }
 
-  /** Throws PipelineError "checkpoint.damaged" where the bytes are not a checkpoint that this code wrote. */
-  static restore(bytes: Uint8Array): FeatureStage {
+  /**
+   * The stage of a checkpoint. A view that cannot be restored, because other code wrote it or bytes are damaged, is left
+   * out and named in `lost`: its windows begin anew when it is set again.
+   */
+  static restore(bytes: Uint8Array): { readonly stage: FeatureStage; readonly lost: readonly LostView[] } {
     const stage = new FeatureStage([], 0);
+    const engines: WindowEngine[] = [];
+    const lost: LostView[] = [];
     try {
       const from = new CheckpointReader(bytes);
-      const engines: WindowEngine[] = [];
       for (let left = from.count(); left > 0; left--) {
-        const view = featureViewSchema.parse(JSON.parse(from.text()));
-        engines.push(WindowEngine.restore(view, viewHash(view), from.block()));
+        const text = from.text();
+        const state = from.block();
+        let view = "one";
+        try {
+          const parsed = featureViewSchema.parse(JSON.parse(text));
+          view = parsed.name;
+          engines.push(WindowEngine.restore(parsed, viewHash(parsed), state));
+        } catch (error) {
+          lost.push({ view, reason: reasonOf(error) });
+        }
       }
       from.end();
-      stage.#engines = engines;
-    } catch (cause) {
-      throw new PipelineError("checkpoint.damaged", "the checkpoint of the feature windows cannot be read", {
-        cause,
-        hint: "Start again with the version that wrote it, or restore the buffer from before the damage.",
-      });
+    } catch (error) {
+      lost.push({ view: "all of the rest", reason: reasonOf(error) });
     }
-    return stage;
+    stage.#engines = engines;
+    return { stage, lost };
   }
 
   /** What became of the readings, per view name: vectors, revisions, late, late_beyond_correction, idle, shed, restarts. */
@@ -130,6 +156,8 @@ export class FeatureStage {
     return totals;
   }
 }
+
+const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** The vectors of several views, each in the order of the messages, in one order. Sorting is stable. */
 function inOrder(ofViews: readonly FeatureVector[][]): FeatureVector[] {

@@ -24,6 +24,8 @@ export const EVENT_KINDS = [
   "shed.dropped",
   /** Acknowledged messages are damaged on disk. */
   "buffer.damaged",
+  /** What the stages or a view remembered of earlier messages cannot be read: it begins anew. */
+  "checkpoint.lost",
   /** What was in quarantine was decoded again. */
   "quarantine.released",
   /** A file was brought in. */
