@@ -58,8 +58,10 @@ export function transformReal(values: Float64Array): ComplexColumns {
     const b = z.im[k % half] ?? Number.NaN;
     const c = z.re[mirror] ?? Number.NaN;
     const d = -(z.im[mirror] ?? Number.NaN);
-    const [evenRe, evenIm] = [(a + c) / 2, (b + d) / 2];
-    const [oddRe, oddIm] = [(b - d) / 2, (c - a) / 2];
+    const evenRe = (a + c) / 2;
+    const evenIm = (b + d) / 2;
+    const oddRe = (b - d) / 2;
+    const oddIm = (c - a) / 2;
     const cosine = k === half ? -1 : (cosines[k] ?? Number.NaN);
     const sine = k === half ? 0 : (sines[k] ?? Number.NaN);
     bins.re[k] = evenRe + oddRe * cosine - oddIm * sine;

@@ -3,6 +3,9 @@ const LN2 = 0.693_147_180_559_945_3;
 /** 2 / (2 i + 1): those left out of the series are below half a unit in the last place. */
 const TERMS = Array.from({ length: 12 }, (_, i) => 2 / (2 * i + 1)).toReversed();
 
+/** Powers of two, exact as their reciprocals. */
+const STEPS = [512, 256, 128, 64, 32, 16, 8, 4, 2, 1].map((step) => ({ step, power: 2 ** step }));
+
 /**
  * The natural logarithm of a finite number above 0.
  *
@@ -13,8 +16,7 @@ const TERMS = Array.from({ length: 12 }, (_, i) => 2 / (2 * i + 1)).toReversed()
 export function naturalLog(value: number): number {
   let mantissa = value;
   let exponent = 0;
-  for (let step = 512; step >= 1; step /= 2) {
-    const power = 2 ** step; // Exact, as its reciprocal.
+  for (const { step, power } of STEPS) {
     while (mantissa >= power) {
       mantissa /= power;
       exponent += step;

@@ -16,7 +16,7 @@ const GROUPS = 120;
 const GROUP_MESSAGES_MIN = 10;
 const STEP_SHARE = 0.6;
 const CHECKPOINT_SHARE = 0.15;
-const RESTART_SHARE = 0.06;
+const RESTART_SHARE = 0.1;
 
 export interface ParityRow {
   readonly recording: string;
