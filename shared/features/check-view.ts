@@ -17,6 +17,8 @@ const OTHER_NAMES: ReadonlyMap<string, string> = new Map([
   ["stdev", "std"],
   ["sd", "std"],
   ["var", "variance"],
+  ["standard_deviation", "std"],
+  ["root_mean_square", "rms"],
   ["percentile", "quantile"],
   ["peak_to_peak", "range"],
   ["corr", "correlation"],
@@ -30,7 +32,7 @@ const OTHER_NAMES: ReadonlyMap<string, string> = new Map([
  * memory that it would take, all mistakes at once, each with its path.
  */
 export function checkView(view: FeatureView): readonly ViewIssue[] {
-  return [
+  const issues = [
     ...checkWindow(view),
     ...view.features.flatMap((feature, place) =>
       ("fn" in feature ? checkFunction(feature) : checkExpression(view, feature)).map((issue) => ({
@@ -41,6 +43,12 @@ export function checkView(view: FeatureView): readonly ViewIssue[] {
     ...checkCircles(view),
     ...deriveUnits(view).issues,
   ];
+  return issues.toSorted((one, other) => placeOf(one) - placeOf(other));
+}
+
+/** Which feature an issue is of; what is of the whole view comes first. */
+function placeOf({ path: [part, place] }: ViewIssue): number {
+  return part === "features" && typeof place === "number" ? place : -1;
 }
 
 function checkFunction(feature: FunctionFeature): ViewIssue[] {

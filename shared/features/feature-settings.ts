@@ -1,5 +1,5 @@
 import type { FunctionFeature } from "../contract/feature-view.ts";
-import type { FeatureFunction, FunctionSettings, SettingRule } from "./functions/function.ts";
+import type { FeatureFunction, FunctionSettings, NumberSetting, SettingRule } from "./functions/function.ts";
 import type { ViewIssue } from "./view-error.ts";
 
 /** What a feature says to its function: its `with`, and its `from` under that name. */
@@ -33,34 +33,35 @@ export function checkSettings(feature: FunctionFeature, fn: FeatureFunction): Vi
   if (feature.from !== undefined && !Object.hasOwn(rules, "from"))
     issues.push({ path: ["from"], message: `${fn.name} is measured from nothing` });
   for (const [name, rule] of Object.entries(rules)) {
-    const wrong = refuseSetting(rule, Object.hasOwn(said, name) ? said[name] : undefined);
-    if (wrong === undefined) continue;
-    issues.push({
-      path: name === "from" ? ["from"] : ["with", name],
-      message: `${wrong}; ${fn.name} needs ${describeSetting(rule)}`,
-    });
+    const wrong = refuseSetting(fn.name, rule, Object.hasOwn(said, name) ? said[name] : undefined);
+    if (wrong !== undefined)
+      issues.push({ path: name === "from" ? ["from"] : ["with", name], message: wrong });
   }
   const together = issues.length === 0 ? fn.refuse?.(settingsOf(feature, fn)) : undefined;
   return together === undefined ? issues : [...issues, { path: ["with"], message: together }];
 }
 
-function refuseSetting(rule: SettingRule, value: number | string | undefined): string | undefined {
-  if (value === undefined)
-    return rule.optional === true || rule.default !== undefined ? undefined : "is missing";
+/** Why a function cannot take a setting. */
+function refuseSetting(
+  fn: string,
+  rule: SettingRule,
+  value: number | string | undefined,
+): string | undefined {
+  if (value === undefined && (rule.optional === true || rule.default !== undefined)) return undefined;
+  const needs = `${fn} needs ${"refuse" in rule ? rule.says : describeNumber(rule)}`;
+  if (value === undefined) return `is missing; ${needs}`;
   if ("refuse" in rule) {
-    if (typeof value !== "string") return `is the number ${value}`;
+    if (typeof value === "number") return `is the number ${value}; ${needs}`;
     const reason = rule.refuse(value);
     return reason === undefined ? undefined : `"${value}" ${reason}`;
   }
-  if (typeof value === "string") return `is the text "${value}"`;
-  if (value < rule.min || value > rule.max) return `is ${value}`;
-  return rule.whole === true && !Number.isInteger(value) ? `is ${value}` : undefined;
+  if (typeof value === "string") return `is the text "${value}"; ${needs}`;
+  const inRange = value >= rule.min && value <= rule.max && (rule.whole !== true || Number.isInteger(value));
+  return inRange ? undefined : `is ${value}; ${needs}`;
 }
 
-/** What may be given for a setting. */
-function describeSetting(rule: SettingRule): string {
-  if ("refuse" in rule) return rule.says;
-  const what = rule.whole === true ? "a whole number" : "a number";
-  const from = rule.min === -Number.MAX_VALUE ? "" : ` from ${rule.min}`;
-  return `${what}${from}${rule.max === Number.MAX_VALUE ? "" : `${from === "" ? " up" : ""} to ${rule.max}`}`;
+function describeNumber({ min, max, whole }: NumberSetting): string {
+  const what = whole === true ? "a whole number" : "a number";
+  const from = min === -Number.MAX_VALUE ? "" : ` from ${min}`;
+  return `${what}${from}${max === Number.MAX_VALUE ? "" : ` to ${max}`}`;
 }

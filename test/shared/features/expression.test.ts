@@ -45,6 +45,8 @@ test.each([
   ["sqrt(-a)", undefined],
   ["huge * 2", undefined],
   ["1 / (huge * 2)", undefined],
+  ["1 / (huge + huge)", undefined],
+  ["1 / (-huge - huge)", undefined],
   ["none + 1", undefined],
   ["none > 0", undefined],
   ["max(a, none)", undefined],
