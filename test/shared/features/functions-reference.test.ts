@@ -88,6 +88,8 @@ const ROWS: readonly Row[] = [
   ],
   // 4 + 12 + 2.
   ["integral", {}, [{ a: [0, 4, 4, 0], aS: [0, 2, 5, 6] }, { a: [9] }], [18, undefined]],
+  // Areas 1e100, 5e99, 1, -5e99 and -1e100, of which only a compensated sum keeps the 1.
+  ["integral", {}, [{ a: [1e100, 1e100, 1, 1, -1e100, -1e100] }], [1]],
   [
     "time_weighted_mean",
     {},
@@ -220,6 +222,17 @@ const ROWS: readonly Row[] = [
   ["change", {}, [...means(1, 4), {}, ...means(2)], [undefined, 3, undefined, -2]],
   ["rate_of_change", {}, [...means(1, 4), {}, ...means(2)], [undefined, 0.3, undefined, -0.1]],
   // A clock that was ahead: the window before ends later.
+  [
+    "rate_of_change",
+    {},
+    [
+      { startS: 50, a: [1] },
+      { startS: 0, a: [2] },
+      { startS: 0, a: [3] },
+    ],
+    [undefined, undefined, undefined],
+  ],
+  // A clock that was ahead: the window before ends later, or at the same time.
   [
     "rate_of_change",
     {},
