@@ -7,6 +7,7 @@ import { openChecked, openOrReplace } from "./checked-file.ts";
 import { MARK_SCHEMA, Marks } from "./marks.ts";
 import type { AppendedRows } from "./pending.ts";
 import { type SqliteFile, sqliteError } from "./sqlite-file.ts";
+import { SyncMode } from "./sync-mode.ts";
 
 const DELIVERED = "delivered";
 const SUSPECT = "suspect";
@@ -26,6 +27,7 @@ export const MESSAGE_STREAMS: readonly Stream[] = ["readings", "labels", "quaran
  */
 export class LakeMarks {
   readonly #file: SqliteFile;
+  readonly #sync: SyncMode;
   readonly #marks: Marks;
   readonly #streams: Map<Stream, number>;
 
@@ -35,6 +37,7 @@ export class LakeMarks {
   private constructor(file: SqliteFile, failed: (error: Error) => void) {
     this.#failed = failed;
     this.#file = file;
+    this.#sync = new SyncMode(file);
     this.#marks = new Marks(file);
     // What is damaged shows here, where the file can be replaced.
     this.#marks.number(DELIVERED, -1);
@@ -64,9 +67,9 @@ export class LakeMarks {
     return this.#marks.number(DELIVERED, -1);
   }
 
-  /** Durable when it returns; it does not go back. */
+  /** Durable with the next mark that is, because it may lag behind: what is derived again is known by its stream's. It does not go back. */
   setDelivered(through: number): void {
-    if (through > this.deliveredThrough) this.#set(DELIVERED, through);
+    if (through > this.deliveredThrough) this.#set(DELIVERED, through, "unsynced");
   }
 
   /** To be called before the state forgets a batch that the lake has, up to `to`. Durable when it returns. */
@@ -135,8 +138,9 @@ export class LakeMarks {
     this.#file.close();
   }
 
-  #set(name: string, value: string | number): void {
+  #set(name: string, value: string | number, sync: "synced" | "unsynced" = "synced"): void {
     try {
+      this.#sync.set(sync === "synced");
       this.#marks.set(name, value);
     } catch (cause) {
       const error = sqliteError(cause, `cannot write to ${this.#file.name}`);

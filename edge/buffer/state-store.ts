@@ -147,11 +147,11 @@ export class StateStore {
 
   /** Durable when it returns, unless it is repeatable. */
   commitStep(step: Step): void {
-    this.#sync.set(step.isRepeatable !== true || step.checkpoint !== undefined);
     const { throughOffset, checkpoint } = step;
     assert(throughOffset >= this.#decodedThrough, "a step does not go back");
     const atUs = this.#clock.nowUs();
-    const remember = this.#transaction(() => {
+    const mayBeTakenBack = step.isRepeatable === true && checkpoint === undefined;
+    const remember = this.#transaction(mayBeTakenBack ? "unsynced" : "synced", () => {
       for (const [key, value] of Object.entries(step.meta ?? {}))
         if (this.meta(key) !== value)
           this.#marks.set(`meta.${key}`, this.#bodies.sealText(`meta ${key}`, value));
@@ -236,9 +236,12 @@ export class StateStore {
     return this.#orSuspect(() => this.#pending.read(stream, rowsMax));
   }
 
-  /** In one transaction: the batch is in the outbox, encoded once and for all, and its chunks are no longer pending. */
+  /**
+   * In one transaction: the batch is in the outbox, encoded once and for all, and its chunks are no longer pending. Nobody
+   * has heard of it: a power cut may take it back, until it is to be sent or a later commit is synced.
+   */
   seal(batch: SealedBatch, ids: readonly number[]): void {
-    this.#synced(() => {
+    this.#transaction("unsynced", () => {
       this.#outbox.write(batch, this.#clock.nowUs());
       this.#pending.remove(ids);
       this.#marks.set(`sealed.${batch.stream}`, batch.to);
@@ -258,10 +261,11 @@ export class StateStore {
    */
   beginUpload(id: number): OutboxBatch | undefined {
     const batch = this.#orSuspect(() => this.#outbox.readOne(id));
-    if (batch !== undefined && this.#outbox.untriedStep(id) !== undefined) {
-      this.#lake.setSent(this.epoch, batch.stream, batch.to);
-      this.#synced(() => this.#outbox.markTried(id));
-    }
+    if (batch === undefined) return undefined;
+    // In this order: a state that does not know of a batch that was sent counts as damaged.
+    if (this.#outbox.untriedStep(id) !== undefined)
+      this.#transaction("synced", () => this.#outbox.markTried(id));
+    this.#lake.setSent(this.epoch, batch.stream, batch.to);
     return batch;
   }
 
@@ -283,7 +287,7 @@ export class StateStore {
     told: { readonly events: readonly NewEvent[]; readonly counters: Readonly<Record<string, number>> },
   ): void {
     assert(this.#outbox.untriedStep(batch.id) !== undefined, `batch ${batch.key} was never sent`);
-    const remember = this.#synced(() => {
+    const remember = this.#transaction("synced", () => {
       this.#outbox.rewrite(batch);
       return this.#write({ appended: [], ...told }, this.#clock.nowUs());
     });
@@ -295,12 +299,12 @@ export class StateStore {
     return this.#kept.holds(device, atUs);
   }
 
-  /** The lake has the batch: forget it. */
+  /** The lake has the batch: forget it. Where a power cut takes that back, the lake says again that it has the batch. */
   markDelivered(id: number): void {
     const end = this.#outbox.end(id);
     if (end === undefined) return; // Delivered before.
     this.#lake.setStream(end.stream, end.to);
-    this.#synced(() => {
+    this.#transaction("unsynced", () => {
       this.#outbox.remove(id);
       this.#marks.set(`delivered.${end.stream}`, end.to);
       if (end.stream === "readings") this.#kept.forgetDelivered(end.to);
@@ -372,14 +376,9 @@ export class StateStore {
     this.#lake.close();
   }
 
-  /** Durable when it returns, and all before it. */
-  #synced<T>(work: () => T): T {
-    this.#sync.set(true);
-    return this.#transaction(work);
-  }
-
-  /** Durable when it returns, where the file is synced. */
-  #transaction<T>(work: () => T): T {
+  /** Durable when it returns, and all before it; unsynced, with the next one that is synced. */
+  #transaction<T>(sync: "synced" | "unsynced", work: () => T): T {
+    this.#sync.set(sync === "synced");
     try {
       return this.#orSuspect(() => this.#file.transaction(work)());
     } catch (error) {

@@ -19,7 +19,8 @@ export interface Sealing {
 
 /**
  * Makes one batch of the oldest pending rows of a stream and puts it into the outbox. There must be some.
- * Durable when it returns: its range and key never change, nor do its bytes, unless room is wanted before it was sent.
+ * From when it is to be sent its range and key never change, nor do its bytes; until then room may be wanted, and a power
+ * cut may take it back: then its rows are pending as before.
  */
 export function sealNext(stream: Stream, sealing: Sealing): SealedBatch {
   const { store, gateway, encode, batchRowsMax } = sealing;
