@@ -88,8 +88,8 @@ const ROWS: readonly Row[] = [
   ],
   // 4 + 12 + 2.
   ["integral", {}, [{ a: [0, 4, 4, 0], aS: [0, 2, 5, 6] }, { a: [9] }], [18, undefined]],
-  // Areas 1e100, 5e99, 1, -5e99 and -1e100, of which only a compensated sum keeps the 1.
-  ["integral", {}, [{ a: [1e100, 1e100, 1, 1, -1e100, -1e100] }], [1]],
+  // Areas 1, 1e100 and -1e100 with steps between them, of which only a compensated sum keeps the 1.
+  ["integral", {}, [{ a: [1, 1, 1e100, 1e100, -1e100, -1e100], aS: [0, 1, 1, 2, 2, 3] }], [1]],
   [
     "time_weighted_mean",
     {},
