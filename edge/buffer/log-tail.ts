@@ -1,4 +1,4 @@
-import { renameSync } from "node:fs";
+import { renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { GroupStamp } from "@sluice/shared/contract/message.ts";
 import type { Clock } from "@sluice/shared/runtime/clock.ts";
@@ -180,7 +180,8 @@ export class LogTail {
 
   /** An empty segment to go on in, so that it need not be made while a group waits for it. */
   takeSpare(path: string): void {
-    this.#spare = path;
+    if (this.#spare === undefined) this.#spare = path;
+    else rmSync(path, { force: true }); // Two segments were begun before the first spare for them came.
   }
 
   /** Offsets are reserved while nothing waits for them. */

@@ -22,8 +22,8 @@ export interface SegmentFilesOptions {
 
 const SEGMENT_NAME = /^segment-(\d{16})\.db$/;
 
-/** An empty segment that waits to be written to. */
-const SPARE_NAME = "spare.db";
+/** Empty segments that wait to be written to. Each has a name of its own: the one before may just be taken into use. */
+const SPARE_NAME = /^spare-\d+\.db/;
 
 /** Failures that do not pass: reading goes on behind them. */
 const DAMAGE: ReadonlySet<string> = new Set(["buffer.damaged", "buffer.group_damaged"]);
@@ -44,6 +44,8 @@ export class SegmentFiles {
   /** The segment that was read last; the others rest. */
   #reading: Segment | undefined;
   #isWrittenElsewhere = false;
+  /** How many spare segments were made. */
+  #spares = 0;
   #asideBytes = 0;
 
   constructor(options: SegmentFilesOptions) {
@@ -71,7 +73,7 @@ export class SegmentFiles {
   open(): boolean {
     const { dir, bodies, damages } = this.#options;
     finishRepairs(dir);
-    removeSegment(join(dir, SPARE_NAME));
+    for (const name of readdirSync(dir)) if (SPARE_NAME.test(name)) rmSync(join(dir, name), { force: true });
     const names = readdirSync(dir)
       .filter((name) => SEGMENT_NAME.test(name))
       .sort();
@@ -105,9 +107,8 @@ export class SegmentFiles {
 
   /** Makes an empty segment for whoever appends, so that nothing waits for it later; undefined where that fails. */
   makeSpare(): string | undefined {
-    const path = join(this.#options.dir, SPARE_NAME);
+    const path = join(this.#options.dir, `spare-${this.#spares++}.db`);
     try {
-      removeSegment(path);
       new Segment(path, 0, this.#options.bodies).rest();
       return path;
     } catch {

@@ -1,3 +1,4 @@
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { MessageChannel } from "node:worker_threads";
 import { describeError } from "@sluice/shared/runtime/errors.ts";
@@ -61,6 +62,21 @@ test("what the thread says is stored is there, in its order, over many segments,
   log.close();
   reopened(dir, (again) => expect(contents(again)).toEqual(expected(2_000)));
 }, 30_000);
+
+test("segments that fill faster than spare ones are made for them cost nothing", async () => {
+  const dir = tempFolder();
+  const { log, put, told, stop } = siteOf(dir, { limits: { ...LIMITS, segmentBytesMax: 1 } });
+  // All at once: the thread begins a segment for each while this one makes a spare for it.
+  const failures = Array.from({ length: 60 }, (_, n) => put(numbered(n * 5, 5, 300)));
+  expect(new Set(await Promise.all(failures))).toEqual(new Set([undefined]));
+  await stop();
+  expect(told).toEqual([]);
+  expect(contents(log)).toEqual(expected(300));
+  expect(log.makeSpare()).not.toBe(log.makeSpare()); // The first may just be renamed by the other thread.
+  log.close();
+  reopened(dir, (again) => expect(contents(again)).toEqual(expected(300)));
+  expect(readdirSync(join(dir, "segments")).filter((name) => name.startsWith("spare"))).toEqual([]);
+}, 60_000);
 
 test("a group can be read as soon as it is told, from memory or from the disk", async () => {
   const dir = tempFolder();
