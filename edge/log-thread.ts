@@ -33,6 +33,7 @@ export class LogThread {
   readonly #stopped = Promise.withResolvers<void>();
   /** Bytes of groups on their way from that thread to this one. */
   readonly #handedOnBytes = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  #spare: Promise<void> = Promise.resolve();
   #isStopping = false;
 
   constructor(options: LogThreadOptions) {
@@ -72,7 +73,7 @@ export class LogThread {
   async stop(): Promise<void> {
     if (!this.#isStopping) this.#send({ kind: "stop" });
     this.#isStopping = true;
-    await this.#stopped.promise;
+    await Promise.all([this.#stopped.promise, this.#spare]);
   }
 
   #send(message: ToLog): void {
@@ -106,9 +107,13 @@ export class LogThread {
   }
 
   #offerSpare(): void {
-    const path = this.#options.log.makeSpare();
-    if (path !== undefined) this.#send({ kind: "spare", path });
     this.tellRoom();
+    this.#spare = this.#sendSpare();
+  }
+
+  async #sendSpare(): Promise<void> {
+    const path = await this.#options.log.makeSpare();
+    if (path !== undefined && !this.#isStopping) this.#send({ kind: "spare", path });
   }
 }
 

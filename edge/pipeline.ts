@@ -233,7 +233,7 @@ export class Pipeline {
   #finish(): void {
     const derived = this.#uncommitted;
     if (derived === undefined) return;
-    const { state, inference, clock, announce, noticed } = this.#options;
+    const { log, state, inference, clock, announce, noticed } = this.#options;
     const { throughOffset, appended, events, kept, announcement } = derived;
     const counters = { ...derived.counters, quarantineGivenUp: derived.keepRefused() };
     const isDue =
@@ -255,6 +255,7 @@ export class Pipeline {
     if (isDue) this.#checkpointed();
     if (isAnnounced) announce(announcement); // Durable since the commit.
     noticed?.(events);
+    log.release(throughOffset); // Nothing of the step is looked at any more.
   }
 
   /** Writes feature state to disk now: before a stop, and when the set of views has changed. */

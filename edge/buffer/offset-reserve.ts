@@ -1,7 +1,8 @@
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
-import { open, rename } from "node:fs/promises";
+import { rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { crc32 } from "node:zlib";
+import { syncFolder as syncFolderSoon, writeSynced } from "@sluice/shared/runtime/synced-file.ts";
 import { sqliteError, syncFolder } from "./sqlite-file.ts";
 
 /** How many offsets are reserved at once: one more sync for so many messages, and the widest gap after damage. */
@@ -46,20 +47,10 @@ export class OffsetReserve {
     const end = nextOffset + RESERVED_COUNT;
     const draft = `${this.#path}.new`;
     try {
-      const handle = await open(draft, "w");
-      try {
-        await handle.writeFile(textOf(end));
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
+      await rm(draft, { force: true });
+      await writeSynced(draft, Buffer.from(textOf(end)));
       await rename(draft, this.#path);
-      const folder = await open(dirname(this.#path), "r");
-      try {
-        await folder.sync();
-      } finally {
-        await folder.close();
-      }
+      await syncFolderSoon(dirname(this.#path));
       this.#end = end;
     } catch {
       return; // The old mark still holds.

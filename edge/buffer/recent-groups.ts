@@ -6,6 +6,8 @@ export interface RecentGroup {
   readonly count: number;
   readonly bytes: Uint8Array;
   readonly stamp: GroupStamp;
+  /** Nobody else has these bytes. */
+  readonly isOurs?: boolean;
 }
 
 /** Most bytes of messages that are held: what a step takes, several times over. */
@@ -33,6 +35,20 @@ export class RecentGroups {
       if (offset < oldest.first + oldest.count) return oldest;
       this.#bytes -= oldest.bytes.length;
       this.#groups.shift();
+    }
+  }
+
+  /**
+   * Gives back the memory of the groups whose every message is at or before `throughOffset`; nothing may be read from
+   * them any more. To leave megabytes to the garbage collector makes it look through everything again and again.
+   */
+  release(throughOffset: number): void {
+    for (;;) {
+      const oldest = this.#groups[0];
+      if (oldest === undefined || oldest.first + oldest.count - 1 > throughOffset) return;
+      this.#bytes -= oldest.bytes.length;
+      this.#groups.shift();
+      if (oldest.isOurs === true && oldest.bytes.buffer instanceof ArrayBuffer) oldest.bytes.buffer.transfer(0);
     }
   }
 }

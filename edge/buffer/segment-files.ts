@@ -1,7 +1,9 @@
 import { readdirSync, rmSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { present } from "@sluice/shared/runtime/assert.ts";
 import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
+import { writeSynced } from "@sluice/shared/runtime/synced-file.ts";
 import type { Bodies } from "./body.ts";
 import type { DamageReport } from "./damage.ts";
 import { asideBytes } from "./file-space.ts";
@@ -47,6 +49,8 @@ export class SegmentFiles {
   /** How many spare segments were made. */
   #spares = 0;
   #asideBytes = 0;
+  /** The bytes of a segment without groups. */
+  #empty: Uint8Array | undefined;
 
   constructor(options: SegmentFilesOptions) {
     this.#options = options;
@@ -105,11 +109,18 @@ export class SegmentFiles {
     this.#segments.push(segment);
   }
 
-  /** Makes an empty segment for whoever appends, so that nothing waits for it later; undefined where that fails. */
-  makeSpare(): string | undefined {
-    const path = join(this.#options.dir, `spare-${this.#spares++}.db`);
+  /**
+   * Makes an empty segment for whoever appends, so that nothing waits for it later; undefined where that fails. SQLite
+   * syncs a new file many times, so it makes only the first one, and the others are copies.
+   */
+  async makeSpare(): Promise<string | undefined> {
+    const { dir, bodies } = this.#options;
+    const path = join(dir, `spare-${this.#spares++}.db`);
     try {
-      new Segment(path, 0, this.#options.bodies).rest();
+      if (this.#empty === undefined) {
+        new Segment(path, 0, bodies).rest();
+        this.#empty = await readFile(path);
+      } else await writeSynced(path, this.#empty);
       return path;
     } catch {
       return undefined; // It is made when it is wanted, or the failure is told then.

@@ -154,7 +154,7 @@ export class SegmentLog {
   }
 
   /** Makes an empty segment for whoever appends; undefined where that fails. */
-  makeSpare(): string | undefined {
+  makeSpare(): Promise<string | undefined> {
     return this.#files.makeSpare();
   }
 
@@ -165,7 +165,7 @@ export class SegmentLog {
         const { first, count, stamp, group } = notice;
         this.#files.newest.grew(first + count);
         if (group === undefined) this.#nextOffset = first + count;
-        else this.#add({ first, count, stamp, bytes: new Uint8Array(group) });
+        else this.#add({ first, count, stamp, bytes: new Uint8Array(group), isOurs: true });
         return undefined;
       }
       case "counted":
@@ -216,6 +216,13 @@ export class SegmentLog {
       }
     }
     return found;
+  }
+
+  /** Everything through `throughOffset` is worked off: no message that was read of it may be looked at from here on. */
+  release(throughOffset: number): void {
+    const last = this.#read;
+    if (last !== undefined && last.first + last.messages.length - 1 <= throughOffset) this.#read = undefined;
+    this.#recent.release(throughOffset);
   }
 
   /** The decoded group that holds `offset` or, where that is lost, the next one. */
