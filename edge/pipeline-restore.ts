@@ -19,8 +19,9 @@ export interface Restored {
 
 /**
  * Reads the checkpoint. One that another version of the program wrote does not stop the gateway: what decoding remembers
- * is made anew from the messages that the log still holds, and views begin anew with the readings that the buffer still
- * holds. Nothing of the data is lost by that, but the windows that were open and the life that stateful features know.
+ * is made anew from the messages that the log still holds, and views begin anew with the next message. Nothing of the
+ * data is lost by that, but the windows that were open and the life that stateful features know; the vectors after it
+ * have a later `sinceOffset`.
  */
 export function readCheckpoint(state: Pick<StateStore, "checkpoint">, nowUs: number): Restored {
   const stored = state.checkpoint();

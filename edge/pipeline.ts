@@ -21,7 +21,7 @@ import { FeatureStage } from "./features/feature-stage.ts";
 import { NewestVectors } from "./features/newest-vectors.ts";
 import { onlineValues } from "./features/online-values.ts";
 import type { InferenceStage } from "./inference/inference-stage.ts";
-import { appendedVectors, pastReadings } from "./pipeline-backfill.ts";
+import { appendedVectors, begunMeta, pastReadings } from "./pipeline-backfill.ts";
 import { encodeCheckpoint } from "./pipeline-checkpoint.ts";
 import { readCheckpoint } from "./pipeline-restore.ts";
 
@@ -76,6 +76,7 @@ interface Derived {
   /** Windows whose readings a thinning must leave. */
   readonly kept: readonly KeptWindow[];
   readonly counters: Readonly<Record<string, number>>;
+  readonly meta?: Readonly<Record<string, string>>;
   readonly announcement: Announcement;
   /** Keeps what was refused, whole; does no harm when done again. Returns how many older messages were given up for it. */
   readonly keepRefused: () => number;
@@ -246,7 +247,7 @@ export class Pipeline {
       events,
       kept,
       counters,
-      meta: { [INFERENCE_STATE]: inference.state() },
+      meta: { ...derived.meta, [INFERENCE_STATE]: inference.state() },
       // What is announced must not be derived again, perhaps by another model.
       isRepeatable: !isAnnounced,
       ...(isDue ? { checkpoint: this.#checkpointBytes() } : {}),
@@ -298,13 +299,13 @@ export class Pipeline {
     this.#finish();
     const before = this.#hashes();
     const wanted = this.#modelView === undefined ? views : [...views, this.#modelView];
-    const past = pastReadings(state);
     const firstSeq = state.nextSeq("features");
     const made = this.#features
-      .setViews(wanted, past.sinceOffset, past.blocks())
+      .setViews(wanted, state.decodedThrough + 1, pastReadings(state))
       .map((vector, i) => ({ ...vector, seq: firstSeq + i }));
     if (this.#hashes() === before) return;
-    this.#newest.keep(new Set(this.#features.views().map(({ hash }) => hash)));
+    const hashes = this.#features.views().map(({ hash }) => hash);
+    this.#newest.keep(new Set(hashes));
     this.#newest.put(made);
     this.#checkpointedAtUs = undefined; // Should the disk be full now, the next step takes the new views along.
     // Models do not get it: it is over.
@@ -314,6 +315,7 @@ export class Pipeline {
       events: [],
       kept: [],
       counters: { backfilledVectors: made.length },
+      meta: begunMeta(state, hashes),
       announcement: { predictions: [], alerts: [], requests: [] },
       keepRefused: () => 0,
     };

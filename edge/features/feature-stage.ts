@@ -16,6 +16,16 @@ export interface ComputedView {
   readonly withheldDevices: number;
 }
 
+/** Readings from before now, all from a message on. */
+export interface Past {
+  readonly sinceOffset: number;
+  readonly blocks: () => Iterable<ReadingBlock>;
+  /** Whether a view, by its hash, begins with them. */
+  readonly isFor: (hash: string) => boolean;
+}
+
+const NO_PAST: Past = { sinceOffset: 0, blocks: () => [], isFor: () => false };
+
 /** A view whose windows could not be restored. */
 export interface LostView {
   readonly view: string;
@@ -64,26 +74,23 @@ export class FeatureStage {
 
   /**
    * Computes these views from now on. One that is already there goes on with its state; a new one begins with the
-   * message at `sinceOffset` and takes the readings of `past`, which are all from there to now, before it goes on with
+   * message at `nextOffset`, or, where the past is for it, takes all readings from there to now before it goes on with
    * the others; the same view twice is computed once. Returns what new ones made of the past. Throws as the
    * constructor, changing nothing.
    */
-  setViews(
-    views: readonly FeatureView[],
-    sinceOffset: number,
-    past: Iterable<ReadingBlock> = [],
-  ): FeatureVector[] {
+  setViews(views: readonly FeatureView[], nextOffset: number, past: Past = NO_PAST): FeatureVector[] {
     const kept = new Map(this.#engines.map((engine) => [engine.hash, engine]));
     const next = new Map<string, WindowEngine>();
     for (const view of views) {
       const hash = viewHash(view);
+      const sinceOffset = past.isFor(hash) ? past.sinceOffset : nextOffset;
       if (!next.has(hash)) next.set(hash, kept.get(hash) ?? startEngine(view, hash, sinceOffset));
     }
     this.#engines = [...next.values()];
-    const added = this.#engines.filter(({ hash }) => !kept.has(hash));
+    const added = this.#engines.filter(({ hash }) => !kept.has(hash) && past.isFor(hash));
     const made: FeatureVector[] = [];
     if (added.length > 0)
-      for (const block of past) made.push(...inOrder(added.map((engine) => engine.process(block))));
+      for (const block of past.blocks()) made.push(...inOrder(added.map((engine) => engine.process(block))));
     return made;
   }
 

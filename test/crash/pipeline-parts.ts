@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { FeatureView } from "@sluice/shared/contract/feature-view.ts";
 import type { IncomingMessage } from "@sluice/shared/contract/message.ts";
 import { type Clock, systemClock } from "@sluice/shared/runtime/clock.ts";
 import type { Log } from "@sluice/shared/runtime/log.ts";
@@ -43,7 +44,11 @@ export function nthMessage(n: number, dup = false): IncomingMessage {
 export const VIEW = viewOf([{ fn: "mean" }, { fn: "std" }, { fn: "deviation" }]);
 
 /** The worker's half of a gateway over a folder, without what talks to the lake. */
-export function openParts(dir: string, log: Log, contracts: readonly object[] = []) {
+export function openParts(
+  dir: string,
+  log: Log,
+  { contracts = [], views = [VIEW] }: { contracts?: readonly object[]; views?: readonly FeatureView[] } = {},
+) {
   const bootId = newUuid();
   const state = StateStore.open({ dir, clock: fastClock, log });
   const messages = SegmentLog.open({
@@ -70,7 +75,7 @@ export function openParts(dir: string, log: Log, contracts: readonly object[] = 
     state,
     decoder: new Decoder({ routes: decode.routes, contracts: decode.contracts, limits: decode }),
     inference: new InferenceStage({ settings: inferenceSettingsSchema.parse({}), gateway: "gw-1" }),
-    views: [VIEW],
+    views,
     clock: fastClock,
     bootId,
     announce: () => undefined,

@@ -53,7 +53,7 @@ function outcome(parts: Parts) {
 function madeAtOnce(
   contracts: readonly object[],
 ): ReturnType<typeof outcome> & { readonly recomputed: string[] } {
-  const parts = openParts(tempFolder(), silentLog, contracts);
+  const parts = openParts(tempFolder(), silentLog, { contracts });
   publish(parts, 0, 3_000);
   run(parts);
   const computed = { view: VIEW, hash: viewHash(VIEW), sinceOffset: 0 };
@@ -83,13 +83,13 @@ test("withheld readings are stored, make no feature, and recomputing from what i
 
 test("a gateway that dies at any step, with a checkpoint and without, withholds the same readings and tells the same", () => {
   const dir = tempFolder();
-  let parts = openParts(dir, silentLog, [CONTRACT]);
+  let parts = openParts(dir, silentLog, { contracts: [CONTRACT] });
   for (let n = 0; n < 3_000; n += 300) {
     publish(parts, n, n + 300);
     parts.pipeline.step();
     if (n % 900 === 0) parts.pipeline.checkpoint();
     parts.close(); // Without a last checkpoint, as after a kill.
-    parts = openParts(dir, silentLog, [CONTRACT]);
+    parts = openParts(dir, silentLog, { contracts: [CONTRACT] });
   }
   run(parts);
   const { recomputed: _, ...expected } = madeAtOnce([CONTRACT]);

@@ -153,10 +153,11 @@ test("a view that is added takes the past readings that it is given and goes on 
       if (before === undefined || after === undefined) return;
       const stage = new FeatureStage([FAST], 0);
       stage.process(before);
-      const made = stage.setViews([FAST, SLOW], 0, cut(before, places));
+      const past = { sinceOffset: 0, blocks: () => cut(before, places), isFor: () => true };
+      const made = stage.setViews([FAST, SLOW], before.count, past);
       made.push(...stage.process(after).filter(({ view }) => view === "slow"));
       expect(bits(made)).toEqual(bits(new FeatureStage([SLOW], 0).process(blockOf(read))));
-      expect(stage.setViews([SLOW, FAST], 5, [before])).toEqual([]);
+      expect(stage.setViews([SLOW, FAST], read.length, past)).toEqual([]);
     }),
     { numRuns: 60 },
   );
