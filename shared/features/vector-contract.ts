@@ -12,7 +12,7 @@ export interface JudgedVector {
   /** In the order of the view. */
   readonly values: readonly (number | undefined)[];
   /** The event time of a metric's newest reading in the window, in microseconds; undefined where there is none. */
-  newestUs(metric: string): number | undefined;
+  readonly newestUs: (metric: string) => number | undefined;
 }
 
 export interface Verdict {

@@ -19,7 +19,12 @@ function deskWith(answer: Clerk["answer"]) {
   const stored: string[] = [];
   const told: (string | Uint8Array)[] = [];
   const desk = new RequestDesk(
-    { put: ({ topic }, settled) => void (stored.push(topic), settled(undefined)) },
+    {
+      put: ({ topic }, settled) => {
+        stored.push(topic);
+        settled(undefined);
+      },
+    },
     { isRequest: (topic) => topic === "ask", answer, turnAway: () => outgoing("busy") },
   );
   desk.replyThrough(({ payload }) => told.push(payload));
