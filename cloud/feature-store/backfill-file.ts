@@ -1,7 +1,7 @@
 import { isoTime } from "@sluice/shared/runtime/clock.ts";
 import type { StoredVector } from "@sluice/shared/contract/vector.ts";
 import type { Lake } from "../lake/lake.ts";
-import type { OutFile } from "../lake/write-rows.ts";
+import { checkOut, type OutFile } from "../lake/write-rows.ts";
 import { type BackfillResult, type BackfillSpec, backfillVectors, planBackfill } from "./backfill.ts";
 import type { Progress } from "./progress.ts";
 
@@ -11,19 +11,28 @@ export async function backfillFile(
   spec: BackfillSpec & { readonly out: OutFile },
   progress: Progress,
 ): Promise<readonly BackfillResult[]> {
+  await checkOut(spec.out);
   const results: BackfillResult[] = [];
   const { view } = spec.view;
   async function* lines(): AsyncGenerator<string> {
     yield `${[...FACTS, ...view.features.map(({ name }) => name)].map(quoted).join(",")}\n`;
     for (const run of await planBackfill(lake, spec)) {
       const { gateway, sourceEpoch, sinceOffset } = run.record;
-      let vectors = 0;
+      let [vectors, readings] = [0, 0];
       for await (const batch of backfillVectors(lake, run, { view: spec.view, progress })) {
-        vectors += batch.length;
-        yield batch.map((vector) => lineOf(vector, gateway, sourceEpoch)).join("");
+        vectors += batch.vectors.length;
+        readings = batch.readings;
+        yield batch.vectors.map((vector) => lineOf(vector, gateway, sourceEpoch)).join("");
       }
-      const { epoch, readings } = run;
-      results.push({ gateway, sourceEpoch, epoch, sinceOffset, readings, vectors, added: vectors });
+      results.push({
+        gateway,
+        sourceEpoch,
+        epoch: run.epoch,
+        sinceOffset,
+        readings,
+        vectors,
+        added: vectors,
+      });
     }
   }
   await lake.writeRows(lines(), spec.out);

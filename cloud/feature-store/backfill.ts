@@ -5,6 +5,7 @@ import { WindowEngine } from "@sluice/shared/features/engine.ts";
 import type { ObjectStore } from "@sluice/shared/store/object-store.ts";
 import type { Lake } from "../lake/lake.ts";
 import type { ReadingQuery } from "../lake/readings.ts";
+import { quoteText } from "../lake/views.ts";
 import { backfillEpoch, isKept, putRecord } from "./backfill-record.ts";
 import { LandingWriter } from "./landing-writer.ts";
 import type { Progress } from "./progress.ts";
@@ -25,7 +26,8 @@ export interface BackfillRun {
   readonly record: BackfillRecord;
   /** The epoch that its vectors are stored under. */
   readonly epoch: string;
-  readonly readings: number;
+  /** About so many are to be gone through: those of the view in the whole buffer. */
+  readonly readingsMax: number;
 }
 
 /** What came of one run. */
@@ -61,16 +63,15 @@ export async function planBackfill(
   spec: BackfillSpec,
 ): Promise<readonly BackfillRun[]> {
   const { view, hash } = spec.view;
-  const text = (value: string): string => `'${value.replaceAll("'", "''")}'`;
   // A window is whole only if the engine has seen what was measured from its beginning on.
   const leadUs = ("sizeMs" in view.window ? view.window.sizeMs : 0) * 1_000;
-  const metrics = Object.values(view.inputs).map(({ metric }) => text(metric));
+  const metrics = Object.values(view.inputs).map(({ metric }) => quoteText(metric));
   const found = await lake.sql(
     `SELECT gateway, epoch, since, readings FROM (
        SELECT gateway, epoch, min("offset") FILTER (measured_at >= make_timestamptz(${Math.round(spec.fromUs - leadUs)})) AS since,
          min(measured_at) AS first, count(*) AS readings
-       FROM readings WHERE device_type = ${text(view.match.deviceType)} AND metric IN (${metrics.join(", ")})
-         ${spec.gateway === undefined ? "" : `AND gateway = ${text(spec.gateway)}`}
+       FROM readings WHERE device_type = ${quoteText(view.match.deviceType)} AND metric IN (${metrics.join(", ")})
+         ${spec.gateway === undefined ? "" : `AND gateway = ${quoteText(spec.gateway)}`}
        GROUP BY gateway, epoch)
      WHERE since IS NOT NULL AND first < make_timestamptz(${Math.round(spec.toUs)}) ORDER BY gateway, epoch`,
   );
@@ -85,8 +86,14 @@ export async function planBackfill(
       toUs: spec.toUs,
       ...(spec.device === undefined ? {} : { device: spec.device }),
     };
-    return { record, epoch: backfillEpoch(record), readings: Number(readings) };
+    return { record, epoch: backfillEpoch(record), readingsMax: Number(readings) };
   });
+}
+
+/** Vectors, and the readings that were gone through until then. */
+export interface BackfillBatch {
+  readonly vectors: readonly StoredVector[];
+  readonly readings: number;
 }
 
 /**
@@ -99,7 +106,7 @@ export async function* backfillVectors(
   lake: Pick<Lake, "readings">,
   run: BackfillRun,
   { view, progress }: { readonly view: PublishedView; readonly progress: Progress },
-): AsyncGenerator<readonly StoredVector[]> {
+): AsyncGenerator<BackfillBatch> {
   const { record } = run;
   const engine = new WindowEngine(view.view, view.hash, record.sinceOffset);
   const query = {
@@ -115,12 +122,12 @@ export async function* backfillVectors(
     made.filter((vector) => isKept(record, vector)).map((vector) => ({ ...vector, seq: seq++ }));
   for await (const block of lake.readings(query)) {
     const vectors = numbered(engine.take(block));
-    if (vectors.length > 0) yield vectors;
     readings += block.count;
-    progress(doing, readings / Math.max(readings, run.readings));
+    yield { vectors, readings };
+    progress(doing, readings / Math.max(readings, run.readingsMax));
   }
   const vectors = numbered(engine.settle());
-  if (vectors.length > 0) yield vectors;
+  if (vectors.length > 0) yield { vectors, readings };
 }
 
 /**
@@ -143,22 +150,22 @@ export async function backfill(
     await putRecord(store, run.record);
     const { gateway } = run.record;
     const counted = await lake.sql(
-      `SELECT coalesce(max(seq), -1) FROM features WHERE gateway = '${gateway}' AND epoch = '${run.epoch}'`,
+      `SELECT coalesce(max(seq), -1) FROM features WHERE gateway = ${quoteText(gateway)} AND epoch = ${quoteText(run.epoch)}`,
     );
     const writer = new LandingWriter(store, { gateway, epoch: run.epoch }, Number(counted.rows[0]?.[0]) + 1);
-    let vectors = 0;
-    for await (const batch of backfillVectors(lake, run, { view: spec.view, progress }))
-      for (const vector of batch) {
-        vectors++;
-        await writer.add(vector);
-      }
+    let [vectors, readings] = [0, 0];
+    for await (const batch of backfillVectors(lake, run, { view: spec.view, progress })) {
+      vectors += batch.vectors.length;
+      readings = batch.readings;
+      for (const vector of batch.vectors) await writer.add(vector);
+    }
     await writer.finish();
     results.push({
       gateway,
       sourceEpoch: run.record.sourceEpoch,
       epoch: run.epoch,
       sinceOffset: run.record.sinceOffset,
-      readings: run.readings,
+      readings,
       vectors,
       added: writer.landed,
     });

@@ -3,7 +3,7 @@ import { rankSources } from "../dataset/sources.ts";
 import type { JoinSession, StatusCounts } from "../lake/join-session.ts";
 import type { Lake } from "../lake/lake.ts";
 import type { RowFormat } from "../lake/request-rows.ts";
-import type { OutFile } from "../lake/write-rows.ts";
+import { checkOut, type OutFile } from "../lake/write-rows.ts";
 import type { Progress } from "./progress.ts";
 import { type PublishedView, shortHash } from "./views.ts";
 
@@ -34,11 +34,12 @@ export interface JoinSummary {
  * Writes each request row with the features of each view as they could be known: exactly one row for each, in the
  * order of the rows, whatever there is of vectors.
  */
-export function joinFeatures(
+export async function joinFeatures(
   lake: Pick<Lake, "join">,
   spec: JoinSpec,
   progress: Progress,
 ): Promise<JoinSummary> {
+  await checkOut(spec.out);
   return lake.join(async (session) => {
     progress("reading the rows");
     const rows = await session.load(spec.rows, spec.knownAtUs);

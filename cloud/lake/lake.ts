@@ -189,6 +189,13 @@ export class Lake {
     const workDir = await mkdtemp(join(this.#parts.cache.workDir, "files-"));
     try {
       return await work(workDir);
+    } catch (cause) {
+      if (!(cause instanceof Error) || !cause.message.startsWith("Out of Memory")) throw cause;
+      const { memoryLimitMb } = this.#parts.settings;
+      throw new PipelineError("sql.out_of_memory", `${memoryLimitMb} MiB were not enough`, {
+        cause,
+        hint: "Raise tables.memoryLimitMb, or give fewer rows or views at once.",
+      });
     } finally {
       await rm(workDir, { recursive: true, force: true });
     }

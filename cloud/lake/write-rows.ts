@@ -1,5 +1,5 @@
 import { createWriteStream } from "node:fs";
-import { copyFile, rename, rm } from "node:fs/promises";
+import { copyFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { DuckDBConnection } from "@duckdb/node-api";
@@ -52,9 +52,28 @@ export async function writeLines(
     );
 }
 
+/** Whether the file can be written, before hours are spent on what is to be in it. Throws PipelineError "config.out". */
+export async function checkOut({ path }: OutFile): Promise<void> {
+  const partial = partialOf(path);
+  try {
+    await writeFile(partial, "");
+    await rm(partial);
+  } catch (cause) {
+    throw refused(path, cause);
+  }
+}
+
+const partialOf = (path: string): string => `${path}.partial`;
+
+const refused = (path: string, cause: unknown): PipelineError =>
+  new PipelineError("config.out", `cannot write ${path}`, {
+    cause,
+    hint: "Name a file in a folder that is there and that this user may write.",
+  });
+
 /** Gives a file the path that somebody asked for, in place of what was there; it appears whole or not at all. */
 async function moveFile(from: string, to: string): Promise<void> {
-  const partial = `${to}.partial`;
+  const partial = partialOf(to);
   try {
     // The two may be on different file systems, where renaming does not work.
     await copyFile(from, partial);
@@ -62,9 +81,6 @@ async function moveFile(from: string, to: string): Promise<void> {
     await rm(from);
   } catch (cause) {
     await rm(partial, { force: true });
-    throw new PipelineError("config.out", `cannot write ${to}`, {
-      cause,
-      hint: "Name a file in a folder that is there and that this user may write.",
-    });
+    throw refused(to, cause);
   }
 }
