@@ -6,14 +6,14 @@ import { cwruFolder, DRIVE_END_BEARING, readCwru, type VibrationRecord } from ".
 import { bearingView, recordingOf } from "./cwru-recording.ts";
 import { decodeInOrder } from "./decode-recording.ts";
 
-const FAULTS = ["bpfo", "bpfi", "bsf", "ftf"] as const;
+const FAULTS = ["bpfo", "bpfi", "ball", "ftf"] as const;
 type Fault = (typeof FAULTS)[number];
 
 /** Which frequency a fault shows at. */
 const FAULT_OF: Readonly<Record<VibrationRecord["fault"], Fault | undefined>> = {
   OR: "bpfo",
   IR: "bpfi",
-  B: "bsf",
+  B: "ball",
   none: undefined,
 };
 
@@ -97,7 +97,7 @@ export function judgeRecord(record: VibrationRecord): BearingRow {
   const prominence = {
     bpfo: measure("bpfo"),
     bpfi: measure("bpfi"),
-    bsf: measure("bsf"),
+    ball: measure("ball"),
     ftf: measure("ftf"),
   };
   const named = FAULTS.filter((fault) => prominence[fault].found > vectors.length / 2).sort(

@@ -23,7 +23,7 @@ export const bearingEnergy: OneInput = {
   name: "bearing_energy",
   kind: "one input",
   summary:
-    "The mean square of a waveform's envelope at the frequency of a bearing's `fault` (bpfo, bpfi, bsf, ftf) and its harmonics, at the shaft's speed `shaft_hz`.",
+    "The mean square of a waveform's envelope at the frequency of a bearing's `fault` (bpfo, bpfi, bsf, ball, ftf) and its harmonics, at the shaft's speed `shaft_hz`.",
   unit: "input^2",
   settings: { ...BEARING, ...SHAFT },
   refuse: refuseBearing,

@@ -10,12 +10,13 @@ import { BAND, bandOf, refuseSeries, SERIES, seriesOf } from "./spectral-setting
  * diameter d on the pitch diameter D at the contact angle φ, q = d cos φ / D (Randall and Antoni 2011, equations 1 to 4).
  *
  * bpfo, a fault of the outer race: n (1 - q) / 2. bpfi, of the inner race: n (1 + q) / 2. ftf, the cage: (1 - q) / 2.
- * bsf, a ball's spin: D (1 - q²) / 2d; a spot on a ball strikes a race twice per spin, which is its second multiple.
+ * bsf, a ball's spin: D (1 - q²) / 2d. ball, a fault of a ball, which strikes a race twice per spin: twice that.
  */
 const ORDERS: Readonly<Record<string, (n: number, q: number, ratio: number) => number>> = {
   bpfo: (n, q) => (n * (1 - q)) / 2,
   bpfi: (n, q) => (n * (1 + q)) / 2,
   bsf: (_, q, ratio) => ((1 - q * q) * ratio) / 2,
+  ball: (_, q, ratio) => (1 - q * q) * ratio,
   ftf: (_, q) => (1 - q) / 2,
 };
 

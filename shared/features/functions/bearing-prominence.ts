@@ -21,7 +21,7 @@ export const bearingProminence: OneInput = {
   name: "bearing_prominence",
   kind: "one input",
   summary:
-    "How far the lines of a bearing's `fault` (bpfo, bpfi, bsf, ftf) stand out of the noise of a waveform's envelope spectrum, at the shaft's speed `shaft_hz`; above 10 it is not chance.",
+    "How far the lines of a bearing's `fault` (bpfo, bpfi, bsf, ball, ftf) stand out of the noise of a waveform's envelope spectrum, at the shaft's speed `shaft_hz`; above 10 it is not chance.",
   unit: "1",
   settings: { ...BEARING, ...SHAFT },
   refuse: refuseBearing,
