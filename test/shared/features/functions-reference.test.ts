@@ -170,6 +170,13 @@ const ROWS: readonly Row[] = [
   ["exponential_variance", { with: { alpha: 0.25 } }, means(8, 0, 10), [0, 12, 12]],
   // A sum at the threshold is none above it.
   ["change_point", { with: { drift: 0, threshold: 4 } }, means(0, 4, 6), [0, 0, 1]],
+  // A sum stays at the largest double, which no threshold is below.
+  [
+    "cusum",
+    { with: { drift: 0, threshold: Number.MAX_VALUE, target: 0 } },
+    means(1.7e308, 1.7e308, 0),
+    [1.7e308, Number.MAX_VALUE, Number.MAX_VALUE],
+  ],
   // The reference after a change is the new level, whatever was before: nothing of 1e20 is left in it.
   ["cusum", { with: { drift: 0, threshold: 8 } }, means(1e20, 1, 1, 3), [0, 1e20, 0, 2]],
   // Without a target: the reference is 0, 0, 2 (of 0, 0, 6), and 7 after the change.
