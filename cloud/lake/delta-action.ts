@@ -9,6 +9,23 @@ export interface AddFile {
   readonly dataChange: boolean;
   /** JSON of FileStats; undefined where the writer gave none. */
   readonly stats?: string;
+  readonly tags?: Readonly<Record<string, string>>;
+}
+
+/**
+ * A file that is no longer part of the table (Delta protocol, "Remove File"). It stays in the store for those who read
+ * older versions, until it is vacuumed.
+ */
+export interface RemoveFile {
+  readonly path: string;
+  /** Milliseconds since the epoch; readers take a missing one as 0. */
+  readonly deletionTimestamp?: number;
+  /** False: the same rows are in other files now. */
+  readonly dataChange: boolean;
+  /** The two fields that follow are there. */
+  readonly extendedFileMetadata?: boolean;
+  readonly partitionValues?: Readonly<Record<string, string | null>>;
+  readonly size?: number;
 }
 
 /** How far an application's rows are in the table (Delta protocol, "Transaction Identifiers"). */
@@ -32,6 +49,8 @@ export interface MetaData {
 export interface Protocol {
   readonly minReaderVersion: number;
   readonly minWriterVersion: number;
+  readonly readerFeatures?: readonly string[];
+  readonly writerFeatures?: readonly string[];
 }
 
 /** What a commit says of itself; `sluice` is ours: the landing objects that it took, and those that were lost. */
@@ -64,7 +83,7 @@ export type Action =
   | { readonly protocol: Protocol }
   | { readonly metaData: MetaData }
   | { readonly add: AddFile }
-  | { readonly remove: { readonly path: string } }
+  | { readonly remove: RemoveFile }
   | { readonly txn: Txn }
   | { readonly commitInfo: CommitInfo };
 

@@ -1,9 +1,24 @@
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { ObjectStore } from "@sluice/shared/store/object-store.ts";
 import { concurrently } from "./concurrently.ts";
-import { type Action, type CommitInfo, formatActions, type MetaData, parseActions } from "./delta-action.ts";
+import { type Action, formatActions, parseActions } from "./delta-action.ts";
+import {
+  type Append,
+  isOvertaken,
+  type OwnCommitInfo,
+  type Rewrite,
+  rewriteActions,
+  rewriteConflict,
+} from "./delta-conflict.ts";
 import { type Fate, LandedMemory } from "./landed-memory.ts";
-import { checkWritable, EMPTY_SNAPSHOT, PROTOCOL, type Snapshot, SnapshotBuilder } from "./delta-snapshot.ts";
+import {
+  checkWritable,
+  EMPTY_SNAPSHOT,
+  nextCommittedAtMs,
+  PROTOCOL,
+  type Snapshot,
+  SnapshotBuilder,
+} from "./delta-snapshot.ts";
 
 /** Digits of a version in the log's file names (Delta protocol, "Delta Log Entries"). */
 const VERSION_DIGITS = 20;
@@ -16,18 +31,6 @@ const REMEMBER_MS = 86_400_000;
 
 /** How often a commit is tried on top of others' commits: each failure means that another one got through. */
 const REBASES_MAX = 1_000;
-
-/** An append: its actions, and what makes it safe to put on top of commits that came meanwhile. */
-export interface Append {
-  readonly actions: readonly Action[];
-  readonly commitInfo: CommitInfo & { readonly txnId: string };
-  /** What the table is, if this append is its first commit. */
-  readonly metaData: MetaData;
-  /** The transaction version that each application must still have; -1: none yet. */
-  readonly expected: ReadonlyMap<string, number>;
-  /** Throws where the rows may not go into a table with this schema. */
-  readonly checkSchema: (schemaString: string) => void;
-}
 
 /**
  * The log of one Delta table: JSON commits, each put with "create only", so that of any number of writers exactly
@@ -82,26 +85,53 @@ export class DeltaLog {
   async append(append: Append): Promise<"committed" | "overtaken"> {
     for (let rebase = 0; rebase < REBASES_MAX; rebase++) {
       const snapshot = this.#snapshot;
-      for (const [appId, version] of append.expected)
-        if ((snapshot.txns.get(appId)?.version ?? -1) !== version) return "overtaken";
+      if (isOvertaken(append, snapshot)) return "overtaken";
       checkWritable(snapshot);
-      if (snapshot.metaData !== undefined) append.checkSchema(snapshot.metaData.schemaString);
-      if (await this.#tryCommit(snapshot, append)) return "committed";
+      const actions = [...appendHead(append, snapshot), ...append.actions];
+      if (await this.#tryCommit(snapshot, actions, append.commitInfo)) return "committed";
     }
-    throw new PipelineError(
+    throw this.#tooManyRebases();
+  }
+
+  /**
+   * Puts files in the place of others, on top of whatever others append meanwhile.
+   *
+   * "conflict": nothing was committed, and it must be planned anew. Durable when it resolves with "committed".
+   */
+  async rewrite(
+    rewrite: Rewrite,
+  ): Promise<{ readonly state: "committed" } | { readonly state: "conflict"; readonly reason: string }> {
+    const planned = rewrite.planned ?? this.#snapshot;
+    for (let rebase = 0; rebase < REBASES_MAX; rebase++) {
+      const snapshot = this.#snapshot;
+      const reason = rewriteConflict(rewrite, planned, snapshot);
+      if (reason !== undefined) return { state: "conflict", reason };
+      checkWritable(snapshot);
+      if (await this.#tryCommit(snapshot, rewriteActions(rewrite, snapshot), rewrite.commitInfo))
+        return { state: "committed" };
+    }
+    throw this.#tooManyRebases();
+  }
+
+  #tooManyRebases(): PipelineError {
+    return new PipelineError(
       "store.conflict",
       `${this.#prefix}: ${REBASES_MAX} commits of others came first`,
-      {
-        hint: "Let fewer programs write to the table.",
-      },
+      { hint: "Let fewer programs write to the table." },
     );
   }
 
-  async #tryCommit(snapshot: Snapshot, append: Append): Promise<boolean> {
+  async #tryCommit(
+    snapshot: Snapshot,
+    body: readonly Action[],
+    { timestamp, ...stated }: OwnCommitInfo,
+  ): Promise<boolean> {
     const version = snapshot.version + 1;
-    const head: readonly Action[] =
-      version === 0 ? [{ protocol: PROTOCOL }, { metaData: append.metaData }] : [];
-    const actions = [{ commitInfo: append.commitInfo }, ...head, ...append.actions];
+    const commitInfo = {
+      ...(timestamp === undefined ? {} : { timestamp: nextCommittedAtMs(snapshot.committedAtMs, timestamp) }),
+      ...stated,
+    };
+    const actions: readonly Action[] = [{ commitInfo }, ...body];
     const result = await this.#store.put(this.#key(version), formatActions(actions), { ifAbsent: true });
     if (result === "created") {
       this.#apply(snapshot, version, actions);
@@ -114,9 +144,7 @@ export class DeltaLog {
       });
     this.#apply(snapshot, version, found);
     // An earlier try of ours may have got through although its answer was lost.
-    return found.some(
-      (action) => "commitInfo" in action && action.commitInfo.txnId === append.commitInfo.txnId,
-    );
+    return found.some((action) => "commitInfo" in action && action.commitInfo.txnId === stated.txnId);
   }
 
   #apply(snapshot: Snapshot, version: number, actions: readonly Action[]): void {
@@ -164,4 +192,12 @@ export class DeltaLog {
   #key(version: number): string {
     return `${this.#prefix}${String(version).padStart(VERSION_DIGITS, "0")}.json`;
   }
+}
+
+/** What must come before an append's rows: the table, where it is new, or its new columns. */
+function appendHead({ metaData, checkSchema }: Append, snapshot: Snapshot): readonly Action[] {
+  if (snapshot.version < 0) return [{ protocol: PROTOCOL }, { metaData }];
+  if (snapshot.metaData === undefined) return [];
+  const schemaString = checkSchema(snapshot.metaData.schemaString);
+  return schemaString === undefined ? [] : [{ metaData: { ...snapshot.metaData, schemaString } }];
 }

@@ -38,8 +38,8 @@ function deltaType(column: Column): unknown {
  *
  * Throws PipelineError "lake.schema_mismatch" where it differs.
  */
-export function checkSchema(stream: Stream, existing: string): void {
-  if (shape(existing) === shape(schemaString(stream))) return;
+export function checkSchema(stream: Stream, existing: string): undefined {
+  if (shape(existing) === shape(schemaString(stream))) return undefined;
   throw new PipelineError("lake.schema_mismatch", `table ${stream} has another schema: ${shape(existing)}`, {
     hint: `This version writes ${shape(schemaString(stream))}. Run the version that wrote the table, or start a new lake.`,
   });

@@ -1,68 +1,96 @@
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
-import type { Action, AddFile, MetaData, Protocol, Txn } from "./delta-action.ts";
+import type { Action, AddFile, MetaData, Protocol, RemoveFile, Txn } from "./delta-action.ts";
+import { LayeredMap } from "./layered-map.ts";
 
 /** The newest protocol that this code reads and writes: Parquet files, partitions, statistics, nothing else. */
 export const PROTOCOL: Protocol = { minReaderVersion: 1, minWriterVersion: 2 };
 
-/** A table as one version of its log has it. Version -1 is a table that does not exist yet. */
+/** A table as one version of its log has it; it never changes. Version -1 is a table that does not exist yet. */
 export interface Snapshot {
   readonly version: number;
+  /** When the version was committed, in milliseconds since the epoch; later than every version before it. */
+  readonly committedAtMs: number;
   readonly metaData: MetaData | undefined;
   readonly protocol: Protocol | undefined;
   /** Active files by path. */
-  readonly files: ReadonlyMap<string, AddFile>;
+  readonly files: LayeredMap<AddFile>;
+  /** Files that were removed and may still be in the store, by path. */
+  readonly tombstones: LayeredMap<RemoveFile>;
   /** The newest transaction by application. */
-  readonly txns: ReadonlyMap<string, Txn>;
+  readonly txns: LayeredMap<Txn>;
 }
 
 export const EMPTY_SNAPSHOT: Snapshot = {
   version: -1,
+  committedAtMs: -1,
   metaData: undefined,
   protocol: undefined,
-  files: new Map(),
-  txns: new Map(),
+  files: LayeredMap.of(),
+  tombstones: LayeredMap.of(),
+  txns: LayeredMap.of(),
 };
 
-/** A snapshot while commits are read into it. */
+/** A snapshot while commits are read into it. What is built costs as much as the commits, not as the table. */
 export class SnapshotBuilder {
+  readonly #from: Snapshot;
   #version: number;
+  #committedAtMs: number;
   #metaData: MetaData | undefined;
   #protocol: Protocol | undefined;
-  readonly #files: Map<string, AddFile>;
-  readonly #txns: Map<string, Txn>;
+  readonly #files = new Map<string, AddFile | undefined>();
+  readonly #tombstones = new Map<string, RemoveFile | undefined>();
+  readonly #txns = new Map<string, Txn | undefined>();
 
   constructor(from: Snapshot) {
+    this.#from = from;
     this.#version = from.version;
+    this.#committedAtMs = from.committedAtMs;
     this.#metaData = from.metaData;
     this.#protocol = from.protocol;
-    this.#files = new Map(from.files);
-    this.#txns = new Map(from.txns);
   }
 
   /** Applies one commit. Throws PipelineError "lake.protocol_unsupported" where reading on would be wrong. */
   apply(version: number, actions: readonly Action[]): void {
     this.#version = version;
-    for (const action of actions) {
-      if ("protocol" in action) {
-        checkReadable(action.protocol);
-        this.#protocol = action.protocol;
-      } else if ("metaData" in action) this.#metaData = action.metaData;
-      else if ("add" in action) this.#files.set(action.add.path, action.add);
-      else if ("remove" in action) this.#files.delete(action.remove.path);
-      else if ("txn" in action) this.#txns.set(action.txn.appId, action.txn);
-    }
+    this.#committedAtMs = nextCommittedAtMs(this.#committedAtMs, statedTimeOf(actions));
+    for (const action of actions) this.#take(action);
+  }
+
+  #take(action: Action): void {
+    if ("protocol" in action) {
+      checkReadable(action.protocol);
+      this.#protocol = action.protocol;
+    } else if ("metaData" in action) this.#metaData = action.metaData;
+    else if ("add" in action) {
+      this.#files.set(action.add.path, action.add);
+      this.#tombstones.set(action.add.path, undefined);
+    } else if ("remove" in action) {
+      this.#files.set(action.remove.path, undefined);
+      this.#tombstones.set(action.remove.path, action.remove);
+    } else if ("txn" in action) this.#txns.set(action.txn.appId, action.txn);
   }
 
   build(): Snapshot {
     return {
       version: this.#version,
+      committedAtMs: this.#committedAtMs,
       metaData: this.#metaData,
       protocol: this.#protocol,
-      files: this.#files,
-      txns: this.#txns,
+      files: this.#from.files.with(this.#files),
+      tombstones: this.#from.tombstones.with(this.#tombstones),
+      txns: this.#from.txns.with(this.#txns),
     };
   }
 }
+
+/** When a commit says it was made. */
+const statedTimeOf = (actions: readonly Action[]): number | undefined => {
+  for (const action of actions) if ("commitInfo" in action) return action.commitInfo.timestamp;
+  return undefined;
+};
+
+/** Times of versions only grow, whatever the clocks of their writers say: at least a millisecond each. */
+export const nextCommittedAtMs = (beforeMs: number, statedMs = 0): number => Math.max(beforeMs + 1, statedMs);
 
 function checkReadable(protocol: Protocol): void {
   if (protocol.minReaderVersion <= PROTOCOL.minReaderVersion) return;

@@ -1,40 +1,9 @@
-import { newUuid } from "@sluice/shared/runtime/random.ts";
 import { MemoryStore } from "@sluice/shared/store/memory.ts";
 import type { Action } from "@sluice/cloud/lake/delta-action.ts";
-import { type Append, DeltaLog } from "@sluice/cloud/lake/delta-log.ts";
-import { checkSchema, schemaString } from "@sluice/cloud/lake/delta-schema.ts";
+import { DeltaLog } from "@sluice/cloud/lake/delta-log.ts";
+import { schemaString } from "@sluice/cloud/lake/delta-schema.ts";
 import { expect, test } from "vitest";
-
-const TABLE = "tables/readings/";
-const commitKey = (version: number): string => `${TABLE}_delta_log/${String(version).padStart(20, "0")}.json`;
-const schema = schemaString("readings");
-
-const appendOf = (appId: string, from: number, to: number): Append => ({
-  actions: [
-    { txn: { appId, version: to, lastUpdated: 5 } },
-    {
-      add: {
-        path: `date=2026-11-21/part-${appId}-${to}.parquet`,
-        partitionValues: { date: "2026-11-21" },
-        size: 1,
-        modificationTime: 5,
-        dataChange: true,
-      },
-    },
-  ],
-  commitInfo: { txnId: newUuid() },
-  metaData: { id: "x", schemaString: schema, partitionColumns: ["date"] },
-  expected: new Map([[appId, from]]),
-  checkSchema: (existing) => checkSchema("readings", existing),
-});
-
-const put = (store: MemoryStore, version: number, ...lines: readonly unknown[]): Promise<unknown> =>
-  store.put(
-    commitKey(version),
-    new TextEncoder().encode(
-      lines.map((line) => (typeof line === "string" ? line : JSON.stringify(line))).join("\n"),
-    ),
-  );
+import { appendOf, commitKey, putCommit as put, readingsSchema as schema, TABLE } from "./delta-table.ts";
 
 const head: readonly Action[] = [
   { protocol: { minReaderVersion: 1, minWriterVersion: 2 } },
