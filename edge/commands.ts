@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { systemClock } from "@sluice/shared/runtime/clock.ts";
+import { writeCompiledCode } from "@sluice/shared/runtime/compiled-code.ts";
 import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { createLog } from "@sluice/shared/runtime/log.ts";
 import { showSettings } from "@sluice/shared/runtime/settings-file.ts";
@@ -59,6 +60,7 @@ program
       print(`  MQTT    ${addresses.mqtt.join(", ")}`);
       print(`  status  http://${addresses.status}/status`);
     }
+    writeCompiledCode();
     const failure = await ended;
     const late = await gateway.stop();
     if (json === true) print(JSON.stringify({ event: "stopped", late }));

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
 import { present } from "@sluice/shared/runtime/assert.ts";
 import { systemClock as clock } from "@sluice/shared/runtime/clock.ts";
+import { writeCompiledCode } from "@sluice/shared/runtime/compiled-code.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { readBodies } from "./buffer/body.ts";
 import { diskFailure } from "./buffer/disk-failure.ts";
@@ -161,3 +162,4 @@ port.on("message", (message: ToLog) => {
     throw error; // Ends the thread, which its owner hears of.
   });
 });
+writeCompiledCode();

@@ -2,6 +2,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { present } from "@sluice/shared/runtime/assert.ts";
 import { systemClock } from "@sluice/shared/runtime/clock.ts";
+import { writeCompiledCode } from "@sluice/shared/runtime/compiled-code.ts";
 import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { createLog } from "@sluice/shared/runtime/log.ts";
 import { newUuid, seededRandom } from "@sluice/shared/runtime/random.ts";
@@ -32,6 +33,7 @@ async function main(): Promise<void> {
     answer(host, message).catch((error: unknown) => sendFailed(error));
   });
   send({ kind: "ready", epoch: host.epoch });
+  writeCompiledCode();
 }
 
 async function answer(host: PipelineHost, message: ToWorker): Promise<void> {

@@ -1,4 +1,4 @@
-import { enableCompileCache } from "node:module";
+import { enableCompileCache, flushCompileCache } from "node:module";
 import { join } from "node:path";
 
 /** Beside the installed packages, where only who installs them can write: whoever could write here could run code. */
@@ -12,4 +12,9 @@ const CACHE_DIR = join(import.meta.dirname, "../../node_modules/.cache/compiled"
 export function keepCompiledCode(env: Record<string, string | undefined>): void {
   enableCompileCache(CACHE_DIR);
   env["NODE_COMPILE_CACHE"] ??= CACHE_DIR;
+}
+
+/** Writes what this thread has compiled, for the next start of a program that may never be stopped in order. */
+export function writeCompiledCode(): void {
+  flushCompileCache();
 }
