@@ -185,4 +185,4 @@ test("the help of every command shows an example", async () => {
       expect(help.stdout).toMatch(new RegExp(`Examples?:\\n  (?:.umask 077; )?sluice-${program} `));
     }
   }
-}, 30_000);
+}, 90_000);
