@@ -96,7 +96,7 @@ function localTimeAt(format: Intl.DateTimeFormat, second: number): LocalTime {
   const newYear = dayNumber(year, 1, 1);
   return {
     hour: part("hour"),
-    weekday: ((day + 3) % 7) + 1, // 1970-01-01, day 0, was a Thursday.
+    weekday: (((day % 7) + 10) % 7) + 1, // 1970-01-01, day 0, was a Thursday.
     dayOfYear: day - newYear + 1,
     daysInYear: dayNumber(year + 1, 1, 1) - newYear,
     secondOfDay: (part("hour") * 60 + part("minute")) * 60 + part("second"),
