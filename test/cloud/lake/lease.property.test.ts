@@ -3,7 +3,17 @@ import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { MemoryStore } from "@sluice/shared/store/memory.ts";
 import type { ObjectStore } from "@sluice/shared/store/object-store.ts";
 import { Lease } from "@sluice/cloud/lake/lease.ts";
-import fc from "fast-check";
+import {
+  array,
+  assert,
+  asyncProperty,
+  constant,
+  constantFrom,
+  integer,
+  nat,
+  oneof,
+  record,
+} from "fast-check";
 import { expect, test } from "vitest";
 import { DAY_US } from "./rows.ts";
 
@@ -47,22 +57,22 @@ class FaultyLeaseStore implements ObjectStore {
   }
 }
 
-const commandArbitrary = fc.oneof(
-  fc.record({
-    what: fc.constant("ask" as const),
-    who: fc.nat({ max: PROCESSES - 1 }),
-    fault: fc.constantFrom<Fault>("none", "none", "none", "refused", "answer-lost", "stale-list"),
+const commandArbitrary = oneof(
+  record({
+    what: constant("ask" as const),
+    who: nat({ max: PROCESSES - 1 }),
+    fault: constantFrom<Fault>("none", "none", "none", "refused", "answer-lost", "stale-list"),
   }),
-  fc.record({ what: fc.constant("wait" as const), ms: fc.integer({ min: 0, max: 50_000 }) }),
-  fc.record({ what: fc.constant("release" as const), who: fc.nat({ max: PROCESSES - 1 }) }),
-  fc.record({ what: fc.constant("restart" as const), who: fc.nat({ max: PROCESSES - 1 }) }),
+  record({ what: constant("wait" as const), ms: integer({ min: 0, max: 50_000 }) }),
+  record({ what: constant("release" as const), who: nat({ max: PROCESSES - 1 }) }),
+  record({ what: constant("restart" as const), who: nat({ max: PROCESSES - 1 }) }),
 );
 
 test("at most one process has the lease after any sequence of asking, waiting, dying and failing, and one can always get it", async () => {
-  await fc.assert(
-    fc.asyncProperty(
-      fc.array(commandArbitrary, { maxLength: 60 }),
-      fc.array(fc.integer({ min: -1_200_000_000, max: 1_200_000_000 }), {
+  await assert(
+    asyncProperty(
+      array(commandArbitrary, { maxLength: 60 }),
+      array(integer({ min: -1_200_000_000, max: 1_200_000_000 }), {
         minLength: PROCESSES,
         maxLength: PROCESSES,
       }),
