@@ -6,6 +6,7 @@ import type { ObjectStore } from "@sluice/shared/store/object-store.ts";
 import type { Lake } from "../lake/lake.ts";
 import { readingsOf } from "./backfill.ts";
 import { isKept, readRecord } from "./backfill-record.ts";
+import type { Progress } from "./progress.ts";
 import { renderTable } from "./table.ts";
 import { readView } from "./views.ts";
 
@@ -34,7 +35,10 @@ type Views = Pick<ObjectStore, "get">;
 type Tables = Pick<Lake, "sql" | "vectorsOf" | "readings">;
 
 /** Recomputes every vector in the lake from the readings in the lake, by the same engine, and compares the bits. */
-export async function verifyFeatures(store: Views, lake: Tables): Promise<readonly ParityRow[]> {
+export async function verifyFeatures(
+  { store, lake }: { readonly store: Views; readonly lake: Tables },
+  progress: Progress,
+): Promise<readonly ParityRow[]> {
   const found = await lake.sql(
     `SELECT DISTINCT gateway, epoch, "view", view_hash, since_offset FROM features ORDER BY ALL`,
   );
@@ -47,12 +51,18 @@ export async function verifyFeatures(store: Views, lake: Tables): Promise<readon
       viewHash: String(hash),
       sinceOffset: Number(sinceOffset),
     };
-    rows.push(await verifyRun(store, lake, run));
+    rows.push(await verifyRun({ store, lake }, run, progress));
   }
   return rows;
 }
 
-async function verifyRun(store: Views, lake: Tables, run: Run): Promise<ParityRow> {
+async function verifyRun(
+  { store, lake }: { readonly store: Views; readonly lake: Tables },
+  run: Run,
+  progress: Progress,
+): Promise<ParityRow> {
+  const doing = `${run.view} on ${run.gateway}`;
+  progress(doing);
   const stored = (await lake.vectorsOf(run)).filter((vector) => vector.sinceOffset === run.sinceOffset);
   const view = await readView(store, run.viewHash);
   const nothing = { ...run, vectors: stored.length, equal: 0, different: 0, waiting: stored.length };
@@ -86,6 +96,7 @@ async function verifyRun(store: Views, lake: Tables, run: Run): Promise<ParityRo
   for await (const block of readings) {
     lastOffset = block.offset[block.count - 1] ?? lastOffset;
     compare(engine.take(block));
+    progress(doing, next / stored.length);
     if (next === stored.length) break;
   }
   compare(engine.settle());

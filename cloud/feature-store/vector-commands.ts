@@ -131,7 +131,7 @@ export function addVerify(command: MakeCommand, host: FeaturesHost): void {
     .requiredOption("--config <file>", "settings file")
     .action(({ config, json }: Common) =>
       host.withLake(config, async ({ lake, store }) => {
-        const rows = await verifyFeatures(store, lake);
+        const rows = await showing(host, (progress) => verifyFeatures({ store, lake }, progress));
         host.print(json === true ? toJson(rows) : renderParity(rows));
         if (rows.some(({ problem }) => problem !== undefined)) host.answerIsNo();
       }),

@@ -128,11 +128,11 @@ test("the check of the bits covers what was back-filled, and says when its recor
   const opened = await openLake();
   await landReadings(opened, 0, 300);
   const [result] = await backfill(opened, spec({ device: "pump-1", fromUs: START_US + 5_000_000 }), quiet);
-  expect(await verifyFeatures(opened.store, opened.lake)).toMatchObject([
+  expect(await verifyFeatures(opened, quiet)).toMatchObject([
     { equal: result?.vectors, different: 0, waiting: 0, problem: undefined },
   ]);
   await opened.store.delete(backfillKey(result?.epoch ?? ""));
-  const [row] = await verifyFeatures(opened.store, opened.lake);
+  const [row] = await verifyFeatures(opened, quiet);
   expect(row?.problem).toContain("its record is not in the lake: backfills/");
 });
 

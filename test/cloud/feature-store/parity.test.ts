@@ -23,13 +23,19 @@ async function verify(
 ): Promise<ParityRow> {
   const store = new MemoryStore();
   if (isPublished) await store.put(viewKey(hash), new TextEncoder().encode(canonicalJson(view)));
-  const rows = await verifyFeatures(store, {
-    sql: async () => ({ columns: [], rows: [["site-1", "epoch", view.name, hash, 0n]] }),
-    vectorsOf: async () => stored,
-    readings: async function* () {
-      yield blockOf(readings.slice(0, readingCount));
+  const rows = await verifyFeatures(
+    {
+      store,
+      lake: {
+        sql: async () => ({ columns: [], rows: [["site-1", "epoch", view.name, hash, 0n]] }),
+        vectorsOf: async () => stored,
+        readings: async function* () {
+          yield blockOf(readings.slice(0, readingCount));
+        },
+      },
     },
-  });
+    () => undefined,
+  );
   const [row] = rows;
   if (row === undefined) throw new Error("there is one run");
   return row;
