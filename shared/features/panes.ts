@@ -93,9 +93,10 @@ export class Panes {
     let number = first >= column.fullFrom && first < column.fullTo ? column.fullTo : first;
     // The remainder is taken once: of such numbers it costs more than all the rest.
     for (let place = this.#place(number); number < last; number++, place = (place + 1) & mask) {
-      if (basis.tags[place] !== number) this.#measure(BASIS, number, readings);
+      // What other windows asked for is measured along with it: the readings are at hand.
+      if (basis.tags[place] !== number) this.#measure([...this.#columns.keys()], number, readings);
       if (basis.rows[place * BASIS.width + COUNT] === 0) isFull = false;
-      else if (column.tags[place] !== number) this.#measure(part, number, readings);
+      else if (column.tags[place] !== number) this.#measure([part], number, readings);
     }
     column.fullFrom = first;
     column.fullTo = isFull ? last : -Infinity;
@@ -121,23 +122,27 @@ export class Panes {
     return column;
   }
 
-  #measure(part: Part, number: number, readings: SortedReadings): void {
+  /** Of these parts BASIS, where it is one of them, is the first. */
+  #measure(parts: readonly Part[], number: number, readings: SortedReadings): void {
     const place = this.#place(number);
-    const column = this.#column(part);
-    const { tags, rows } = column;
-    // The place may be that of a later pane.
-    if (number < column.fullFrom) column.fullTo = -Infinity;
     const run = this.#run;
     run.times = readings.times;
     run.values = readings.values;
     run.from = readings.lowerBound(number * this.paneUs);
     run.to = readings.lowerBound((number + 1) * this.paneUs);
-    if (part !== BASIS) {
-      const basis = this.#column(BASIS).rows;
-      for (let i = 0; i < BASIS.width; i++) this.#basis[i] = basis[place * BASIS.width + i] ?? Number.NaN;
+    const basis = this.#column(BASIS).rows;
+    for (const part of parts) {
+      const column = this.#column(part);
+      // The place may be that of a later pane.
+      if (number < column.fullFrom) column.fullTo = -Infinity;
+      column.tags[place] = number;
+      if (run.from === run.to) {
+        column.rows[place * part.width] = 0;
+        continue;
+      }
+      if (part !== BASIS)
+        for (let i = 0; i < BASIS.width; i++) this.#basis[i] = basis[place * BASIS.width + i] ?? Number.NaN;
+      part.measure(run, this.#basis, column.rows, place * part.width);
     }
-    if (run.from === run.to) rows[place * part.width] = 0;
-    else part.measure(run, this.#basis, rows, place * part.width);
-    tags[place] = number;
   }
 }

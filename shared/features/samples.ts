@@ -31,7 +31,7 @@ const POWERS_LARGE = 2 ** 200;
 const POWERS_SMALL = 2 ** -200;
 
 /** Windows with fewer readings per pane are measured as a whole: adding up would cost as much. */
-const PANE_READINGS_MIN = 4;
+const PANE_READINGS_MIN = 16;
 
 /**
  * The readings of one input in one window, ordered by event time, then offset, then index: what a function sees.

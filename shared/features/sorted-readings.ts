@@ -1,6 +1,9 @@
 /** Room for this many readings at first: a window of a minute at one per second. */
 const CAPACITY_MIN = 64;
 
+/** Fewer readings than this are a few lines of a cache. */
+const GUESSED_MIN = 32;
+
 /**
  * The readings of one metric of one device that windows may still need, ordered by event time, then arrival.
  *
@@ -60,11 +63,37 @@ export class SortedReadings {
     this.#to = end + 1;
   }
 
-  /** The place of the first reading at or after a time; times are whole microseconds. */
+  /**
+   * The place of the first reading at or after a time; times are whole microseconds. Sought first where it would be at
+   * an even rate: the columns are larger than the processor's caches, so that each look counts.
+   */
   lowerBound(timeUs: number): number {
     const times = this.#times;
     let low = this.#from;
     let high = this.#to;
+    if (high - low > GUESSED_MIN) {
+      const first = times[low] ?? Number.NaN;
+      const last = times[high - 1] ?? Number.NaN;
+      if (timeUs <= first) return low;
+      if (timeUs > last) return high;
+      const guess = low + Math.floor(((timeUs - first) / (last - first)) * (high - 1 - low));
+      let step = 1;
+      if ((times[guess] ?? Number.NaN) < timeUs) {
+        low = guess + 1;
+        while (low + step < high && (times[low + step] ?? Number.NaN) < timeUs) {
+          low += step + 1;
+          step *= 2;
+        }
+        high = Math.min(high, low + step);
+      } else {
+        high = guess;
+        while (high - step > low && (times[high - step] ?? Number.NaN) >= timeUs) {
+          high -= step;
+          step *= 2;
+        }
+        low = Math.max(low, high - step);
+      }
+    }
     while (low < high) {
       const middle = (low + high) >>> 1;
       if ((times[middle] ?? Number.NaN) < timeUs) low = middle + 1;

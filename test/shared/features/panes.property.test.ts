@@ -22,8 +22,8 @@ function readingsOf({ times, values }: Drawn): SortedReadings {
 const drawn = (value: fc.Arbitrary<number>): fc.Arbitrary<Drawn> =>
   fc
     .array(fc.record({ time: fc.integer({ min: 0, max: 19_999 }), value }), {
-      minLength: 100,
-      maxLength: 250,
+      minLength: 300,
+      maxLength: 600,
     })
     .map((all) => ({ times: all.map(({ time }) => time), values: all.map((each) => each.value) }));
 

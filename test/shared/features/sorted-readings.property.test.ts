@@ -2,11 +2,15 @@ import { SortedReadings } from "@sluice/shared/features/sorted-readings.ts";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
+/** Crowded, and now and then far away, so that a place is guessed well and badly. */
+const time = fc.oneof(
+  { weight: 8, arbitrary: fc.integer({ min: 0, max: 50 }) },
+  { weight: 3, arbitrary: fc.integer({ min: 40, max: 3_000 }) },
+  { weight: 1, arbitrary: fc.integer({ min: 0, max: 1_000_000_000 }) },
+);
+
 const command = fc.oneof(
-  {
-    weight: 9,
-    arbitrary: fc.record({ kind: fc.constant("insert" as const), time: fc.integer({ min: 0, max: 50 }) }),
-  },
+  { weight: 30, arbitrary: fc.record({ kind: fc.constant("insert" as const), time }) },
   {
     weight: 1,
     arbitrary: fc.record({ kind: fc.constant("evict" as const), time: fc.integer({ min: 0, max: 50 }) }),
@@ -15,7 +19,7 @@ const command = fc.oneof(
 
 test("readings stay ordered by time, then arrival, as in a list that is sorted stably", () => {
   fc.assert(
-    fc.property(fc.array(command, { maxLength: 400 }), (commands) => {
+    fc.property(fc.array(command, { maxLength: 400, size: "max" }), (commands) => {
       const sorted = new SortedReadings();
       let model: { time: number; value: number }[] = [];
       for (const [value, { kind, time }] of commands.entries()) {
@@ -29,7 +33,12 @@ test("readings stay ordered by time, then arrival, as in a list that is sorted s
         const { times, values } = sorted.live();
         expect([...times]).toEqual(model.map((reading) => reading.time));
         expect([...values]).toEqual(model.map((reading) => reading.value));
-        expect(sorted.nextTime(25)).toBe(model.find((reading) => reading.time >= 25)?.time ?? Infinity);
+        for (const asked of [25, time, time + 1, 2_000]) {
+          expect(sorted.nextTime(asked)).toBe(model.find((each) => each.time >= asked)?.time ?? Infinity);
+          expect(sorted.previousTime(asked)).toBe(
+            model.findLast((each) => each.time < asked)?.time ?? -Infinity,
+          );
+        }
       }
     }),
     { numRuns: 50 },
