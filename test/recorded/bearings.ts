@@ -133,7 +133,7 @@ export function renderBearings({ checks, rows }: BearingsResult): string {
         .trimEnd(),
     ),
     "",
-    `The frequency of its own fault is found in ${own} of ${faulty.length} records. Those of a ball, and of 14 mil in the outer race, are`,
-    "shown, not left out: Smith and Randall (2015) call most of them hard or not diagnosable by envelope methods.",
+    `The frequency of its own fault is found in ${own} of ${faulty.length} records. Those of a ball, and of 14 mil in the outer race,`,
+    "are shown and not required: one plain rule for all records does not find them.",
   ].join("\n");
 }

@@ -17,7 +17,7 @@ export interface VibrationRecord {
 /** The drive-end bearing of the test stand, SKF 6205-2RS JEM: 9 balls of 0.3126 in on a pitch diameter of 1.537 in. */
 export const DRIVE_END_BEARING = { balls: 9, ball_mm: 7.94, pitch_mm: 39.04 };
 
-/** The sources disagree on the rate of the normal records: the list says 12 kHz, Smith and Randall (2015) 48 kHz. */
+/** The rate of the normal records is disputed, 12 or 48 kHz: they are read as both. */
 const NORMAL_RATES_HZ = [12_000, 48_000];
 
 export const cwruFolder = (dataDir: string): string => join(dataDir, "cwru");
