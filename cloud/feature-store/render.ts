@@ -28,12 +28,17 @@ export function renderCatalogue({ rows, unreadable }: Catalogue): string {
       row.gateways.join(", ") || "-",
     ]),
   );
-  const duplicates = rows
-    .filter((row) => row.duplicates.length > 0)
-    .map(
-      (row) =>
-        `${row.name}@${shortHash(row.hash)} computes the same as ${row.duplicates.map(named).join(", ")}: one of them is enough.`,
-    );
+  // Each group once, by its first view.
+  const seen = new Set<string>();
+  const duplicates = rows.flatMap(({ name, hash, duplicates: same }) => {
+    const isNew = same.length > 0 && !seen.has(hash);
+    for (const other of same) seen.add(other.hash);
+    return isNew
+      ? [
+          `${name}@${shortHash(hash)} computes the same as ${same.map(named).join(", ")}: one of them is enough.`,
+        ]
+      : [];
+  });
   return [table, ...duplicates, ...unreadable.map((what) => `cannot read ${what}`)].join("\n");
 }
 

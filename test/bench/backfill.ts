@@ -1,3 +1,4 @@
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { backfill } from "@sluice/cloud/feature-store/backfill.ts";
 import { Lake } from "@sluice/cloud/lake/lake.ts";
@@ -7,7 +8,9 @@ import { featureViewSchema } from "@sluice/shared/contract/feature-view.ts";
 import { systemClock } from "@sluice/shared/runtime/clock.ts";
 import { silentLog } from "@sluice/shared/runtime/log.ts";
 import { DAY_US, LakeFolder } from "./lake-folder.ts";
-import { type BenchLine, count, interleave } from "./line.ts";
+import { atMost, type BenchLine, count, interleave } from "./line.ts";
+import { measureRun } from "./measured-run.ts";
+import { root } from "./process.ts";
 
 const READINGS = Number(process.env["BENCH_BACKFILL_READINGS"] ?? 10_000_000);
 const ROUNDS = Number(process.env["BENCH_BACKFILL_ROUNDS"] ?? 1);
@@ -21,7 +24,7 @@ const FUNCTIONS = ["mean", "std", "min", "max", "rms", "peak", "crest_factor", "
 /** A view of the ten functions; each round has one of its own, so that it computes everything anew. */
 const viewOf = (round: number) =>
   featureViewSchema.parse({
-    name: `bench_${round}`,
+    name: round < 0 ? "bench_command" : `bench_${round}`,
     owner: "bench",
     match: { deviceType: "pump" },
     window: { kind: "hopping", sizeMs: 60_000, hopMs: 10_000 },
@@ -88,14 +91,33 @@ export async function benchBackfill(say: (text: string) => void): Promise<readon
     };
     const [own = NaN, byGroups = NaN, byWindows = NaN] = await interleave(ROUNDS, [ours, grouped, windowed]);
     await lake.close();
+    const peakMib = await commandPeakMib(folder, say);
     return [
       lineOf("window functions (a window per reading)", own, { seconds: byWindows, mark: 1 }),
       // Shows how far a vectorised engine on two threads is ahead of one thread; it keeps no order and no revisions.
       lineOf("GROUP BY of each reading's six windows", own, { seconds: byGroups, mark: undefined }),
+      atMost(`back-fill of ${count(READINGS)} readings: memory of the command at the most`, peakMib, {
+        unit: "MiB",
+        mark: 2_048,
+      }),
     ];
   } finally {
     await folder.close();
   }
+}
+
+/** The same by the command that a user types, with a view of its own. */
+async function commandPeakMib(folder: LakeFolder, say: (text: string) => void): Promise<number> {
+  say("back-fill by the command");
+  const view = join(folder.dir, "view.json");
+  await writeFile(view, JSON.stringify(viewOf(-1)));
+  const { peakMib } = await measureRun([
+    join(root, "cloud/main.ts"),
+    ...["features", "backfill", "--config", folder.config, "--view", view],
+    ...["--from", new Date(START_US / 1_000).toISOString()],
+    ...["--to", new Date((START_US + 365 * DAY_US) / 1_000).toISOString()],
+  ]);
+  return peakMib;
 }
 
 async function timed(work: () => Promise<unknown>): Promise<number> {
