@@ -21,6 +21,12 @@ const NUMBERED = `(row_number() OVER () - 1)::INTEGER AS ${ROW}`;
 /** Most rows that one join answers: what is held of each in memory takes 60 bytes, so 1.2 GB. */
 const ROWS_MAX = 20_000_000;
 
+/** Types that hold microseconds since the epoch. */
+const WHOLE_NUMBER = /^U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?$|^DOUBLE$|^DECIMAL/;
+
+/** 1980 in microseconds. What is below is another unit: milliseconds reach it in the year 11970. */
+const PLAUSIBLE_US_MIN = 315_532_800_000_000;
+
 /** What a row must or may say; every other column is handed on as it is. */
 const KNOWN_COLUMNS = {
   device: "which device",
@@ -135,7 +141,7 @@ export async function keyRows(connection: DuckDBConnection, knownAtUs: number | 
     `CREATE TEMP TABLE request_times AS SELECT ${ROW} AS "row", device::VARCHAR AS device, ${gateway} AS gateway,
        (${event})::BIGINT AS event_us, (${known})::BIGINT AS known_us FROM request_rows`,
   );
-  const rows = await checkTimes(connection);
+  const rows = await checkTimes(connection, WHOLE_NUMBER.test(types.get("event_time") ?? ""));
   await connection.run(
     `CREATE TEMP TABLE entities AS SELECT (row_number() OVER (ORDER BY device, gateway) - 1)::INTEGER AS id, device, gateway
      FROM (SELECT DISTINCT device, gateway FROM request_times)`,
@@ -147,12 +153,20 @@ export async function keyRows(connection: DuckDBConnection, knownAtUs: number | 
   return rows;
 }
 
-async function checkTimes(connection: DuckDBConnection): Promise<number> {
+async function checkTimes(connection: DuckDBConnection, isWholeNumber: boolean): Promise<number> {
   const reader = await connection.runAndReadAll(
     `SELECT count(*), count(*) FILTER (device IS NULL OR event_us IS NULL OR known_us IS NULL),
-       min("row") FILTER (device IS NULL OR event_us IS NULL OR known_us IS NULL) FROM request_times`,
+       min("row") FILTER (device IS NULL OR event_us IS NULL OR known_us IS NULL), max(event_us) FROM request_times`,
   );
-  const [rows = 0, wrong = 0, first = 0] = (reader.getRows()[0] ?? []).map(Number);
+  const [rows = 0, wrong = 0, first = 0, latestUs = 0] = (reader.getRows()[0] ?? []).map(Number);
+  if (isWholeNumber && rows > 0 && latestUs < PLAUSIBLE_US_MIN)
+    throw new PipelineError(
+      "config.rows",
+      `event_time is at most ${latestUs}, which is no time in microseconds`,
+      {
+        hint: "It looks like seconds or milliseconds: multiply it, or write ISO 8601.",
+      },
+    );
   if (rows > ROWS_MAX)
     throw new PipelineError("config.rows", `${rows} rows, at most ${ROWS_MAX} are joined at once`, {
       hint: "Join them in parts.",
@@ -171,6 +185,6 @@ function microsOf(column: string, type = "VARCHAR"): string {
   const name = quoteName(column);
   if (/^TIMESTAMP WITH TIME ZONE$|^TIMESTAMP$/.test(type)) return `epoch_us(${name})`;
   if (/^TIMESTAMP|^DATE$/.test(type)) return `epoch_us(${name}::TIMESTAMP)`;
-  if (/^U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?$|^DOUBLE$|^DECIMAL/.test(type)) return `${name}::BIGINT`;
+  if (WHOLE_NUMBER.test(type)) return `${name}::BIGINT`;
   return `epoch_us(TRY_CAST(${name} AS TIMESTAMPTZ))`;
 }

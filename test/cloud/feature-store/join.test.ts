@@ -204,6 +204,10 @@ test("rows without a device, a time or a column are refused with the row and wha
     code: "config.rows",
     message: expect.stringContaining("2 of 3 rows"),
   });
+  await expect(joinCsv(opened, [HEADER, "pump-1,1795219200000"])).rejects.toMatchObject({
+    code: "config.rows",
+    hint: expect.stringContaining("milliseconds"),
+  });
   await expect(
     joinCsv(opened, [`${HEADER},pump_health__status`, `pump-1,${iso(1)},x`]),
   ).rejects.toMatchObject({
