@@ -23,6 +23,8 @@ interface Load {
   readonly devices: number;
   /** Readings of each device in a second of event time. */
   readonly rateHz: number;
+  /** Readings of one device in a message. */
+  readonly perMessage: number;
   /** How much of event time is measured, once every window is full. */
   readonly measuredS: number;
 }
@@ -44,14 +46,14 @@ const viewOver = (window: Load["window"]): FeatureView =>
  * shared; the engine has before taken as much event time as its windows and corrections hold, so that it is as full as
  * it will ever be.
  */
-function runEngine({ window, devices, rateHz, measuredS }: Load): {
+function runEngine({ window, devices, rateHz, perMessage, measuredS }: Load): {
   readonly ns: number;
   readonly engine: WindowEngine;
 } {
   const view = viewOver(window);
   const engine = new WindowEngine(view, viewHash(view), 0);
   const heldS = Number(window["sizeMs"]) / 1_000 + 80;
-  const stream = deviceReadings({ devices, rateHz });
+  const stream = deviceReadings({ devices, rateHz, perMessage });
   const blocks = (seconds: number): number => Math.ceil((seconds * rateHz * devices) / BLOCK_READINGS);
   for (let block = blocks(heldS); block > 0; block--) engine.process(stream());
   let [microseconds, count] = [0, 0];
@@ -83,7 +85,7 @@ const nsOf = (load: Load) => async (): Promise<number> => runEngine(load).ns;
 export async function benchEngine(say: (text: string) => void): Promise<readonly BenchLine[]> {
   say("feature engine, throughput");
   const [ns = NaN] = await interleave(3, [
-    nsOf({ window: HOPPING, devices: 100, rateHz: 100, measuredS: 100 }),
+    nsOf({ window: HOPPING, devices: 100, rateHz: 100, perMessage: 1, measuredS: 100 }),
   ]);
   return [
     {
@@ -102,16 +104,27 @@ export async function benchEngine(say: (text: string) => void): Promise<readonly
 
 async function benchFlatness(say: (text: string) => void): Promise<readonly BenchLine[]> {
   say("feature engine, more devices");
-  const few = { window: HOPPING, devices: 10, rateHz: 1, measuredS: 40_000 };
-  const many = { ...few, devices: 10_000, measuredS: 40 };
+  const few = { window: HOPPING, devices: 10, rateHz: 10, perMessage: 10, measuredS: 4_000 };
+  const many = { ...few, devices: 10_000, measuredS: 8 };
   const perDevice = await interleave(3, [nsOf(few), nsOf(many)]);
+  const single = await interleave(3, [
+    nsOf({ ...few, rateHz: 1, perMessage: 1, measuredS: 40_000 }),
+    nsOf({ ...many, rateHz: 1, perMessage: 1, measuredS: 40 }),
+  ]);
   say("feature engine, longer windows");
   const hopMs = 1_000;
-  const short = { window: { kind: "tumbling", sizeMs: hopMs }, devices: 100, rateHz: 100, measuredS: 60 };
+  const short = {
+    window: { kind: "tumbling", sizeMs: hopMs },
+    devices: 100,
+    rateHz: 100,
+    perMessage: 1,
+    measuredS: 60,
+  };
   const long = { ...short, window: { kind: "hopping", sizeMs: 60 * hopMs, hopMs } };
   const perHop = await interleave(3, [nsOf(short), nsOf(long)]);
   return [
-    flatness("cost per reading, 10,000 devices against 10", perDevice),
+    flatness("cost per reading, 10,000 devices against 10, ten readings a message", perDevice),
+    flatness("cost per reading, 10,000 devices against 10, one reading a message", single),
     flatness("cost per reading, 60 s by 1 s against 1 s by 1 s", perHop),
   ];
 }
@@ -130,7 +143,13 @@ function flatness(what: string, [base = NaN, other = NaN]: readonly number[]): B
 function benchCheckpoint(say: (text: string) => void): readonly BenchLine[] {
   say("feature engine, checkpoint");
   return [1, 10].map((rateHz) => {
-    const { engine } = runEngine({ window: HOPPING, devices: CHECKPOINT_DEVICES, rateHz, measuredS: 20 });
+    const { engine } = runEngine({
+      window: HOPPING,
+      devices: CHECKPOINT_DEVICES,
+      rateHz,
+      perMessage: 1,
+      measuredS: 20,
+    });
     const megabytes = engine.checkpoint().length / 1e6;
     return atMost(
       `checkpoint of ${count(CHECKPOINT_DEVICES)} devices at ${rateHz}/s, ${megabytes.toFixed(1)} MB`,
