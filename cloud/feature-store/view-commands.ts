@@ -1,12 +1,13 @@
 import { systemClock } from "@sluice/shared/runtime/clock.ts";
 import { present } from "@sluice/shared/runtime/assert.ts";
+import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { readCatalogue } from "./catalogue.ts";
 import { type Common, type FeaturesHost, type MakeCommand, showing, toJson } from "./command-host.ts";
 import { datasetsOf } from "./datasets.ts";
 import { describeFeature, diffViews, metricsOf, unitsOf } from "./describe.ts";
 import { lintFiles } from "./lint.ts";
 import { renderCatalogue, renderLint, renderView } from "./render.ts";
-import { chooseView } from "./view-file.ts";
+import { chooseView, isFile, onlyViewOf } from "./view-file.ts";
 import { findView, listViews, type PublishedView } from "./views.ts";
 
 /** `features ls`: every view of the lake. */
@@ -68,16 +69,28 @@ export function addDiff(command: MakeCommand, host: FeaturesHost): void {
   )
     .argument("<view-a>", "a view's name or hash, or a file with its definition")
     .argument("<view-b>", "the same")
-    .requiredOption("--config <file>", "settings file")
-    .action((a: string, b: string, { config, json }: Common) =>
-      host.withLake(config, async ({ store }) => {
-        const [before, after] = [await chooseView(store, a), await chooseView(store, b)];
+    .option("--config <file>", "settings file; not needed for two files")
+    .action(async (a: string, b: string, { config, json }: Partial<Common>) => {
+      const diff = (before: PublishedView, after: PublishedView): void => {
         const differences = diffViews(before.view, after.view);
         if (json === true) host.print(toJson({ a: before.hash, b: after.hash, differences }));
         else host.print(differences.join("\n") || "The two are the same view.");
         if (differences.length > 0) host.answerIsNo();
-      }),
-    );
+      };
+      if (isFile(a) && isFile(b)) diff(onlyViewOf(a), onlyViewOf(b));
+      else if (config !== undefined)
+        await host.withLake(config, async ({ store }) =>
+          diff(await chooseView(store, a), await chooseView(store, b)),
+        );
+      else
+        throw new PipelineError(
+          "config.view",
+          `${isFile(a) ? b : a} is a view of the lake, and no lake is named`,
+          {
+            hint: "Give --config with the settings of the cloud.",
+          },
+        );
+    });
 }
 
 /** `features lint`: files of views, with the lake or without. */

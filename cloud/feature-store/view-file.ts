@@ -68,19 +68,22 @@ function candidatesIn(input: unknown): readonly Candidate[] {
 const at = (value: unknown, key: string): unknown =>
   typeof value === "object" && value !== null ? Reflect.get(value, key) : undefined;
 
-/** A file by the end of its name: no view is called like that. */
-const isFile = (text: string): boolean => /\.(json|ya?ml)$/i.test(text);
+/** Whether somebody means a file, by the end of its name: no view is called like that. */
+export const isFile = (text: string): boolean => /\.(json|ya?ml)$/i.test(text);
 
 /** The view that somebody names, or the only one of a file that he names. Throws PipelineError "config.view". */
 export async function chooseView(
   store: Pick<ObjectStore, "list" | "get">,
   wanted: string,
-): Promise<PublishedView & { readonly isFromFile: boolean }> {
-  if (!isFile(wanted)) return { ...findView((await listViews(store)).views, wanted), isFromFile: false };
+): Promise<PublishedView> {
+  return isFile(wanted) ? onlyViewOf(wanted) : findView((await listViews(store)).views, wanted);
+}
+
+/** The only view of a file. Throws PipelineError "config.view" where there is none, several, or a mistake. */
+export function onlyViewOf(wanted: string): PublishedView {
   const { views, issues } = readViewFile(wanted);
   const [first, second] = views;
-  if (first !== undefined && second === undefined && issues.length === 0)
-    return { ...first, isFromFile: true };
+  if (first !== undefined && second === undefined && issues.length === 0) return first;
   throw new PipelineError(
     "config.view",
     issues.length > 0

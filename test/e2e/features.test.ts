@@ -75,6 +75,12 @@ test("a view is checked, back-filled once, listed, shown, compared, and verified
   });
   expect((await features(site, "diff", "five_seconds", file)).code).toBe(0);
 
+  expect(await run("cloud", "features", "diff", file, file)).toMatchObject({
+    code: 0,
+    stdout: "The two are the same view.\n",
+  });
+  expect((await run("cloud", "features", "diff", "seconds", file)).code).toBe(2);
+
   const rows = await site.verifyFeatures();
   expect(rows.map(({ vectors, equal }) => `${equal} of ${vectors}`).sort()).toEqual(["29 of 29", "5 of 5"]);
 }, 120_000);
