@@ -201,7 +201,7 @@ export class Committer {
     const { store, clock, landingGraceMs } = this.#options;
     const nowMs = clock.nowUs() / 1_000;
     for (const object of done) {
-      const fate = log.fateOf(object.key);
+      const fate = await log.fateOf(object.key);
       if (fate === undefined)
         await this.#moveAway(object, "its range was committed from other objects, or given up", tally);
       else if (nowMs - fate.atMs <= landingGraceMs) continue;

@@ -107,15 +107,21 @@ export function parseActions(key: string, text: string): readonly Action[] {
   for (const [i, line] of text.split("\n").entries()) {
     if (line.trim() === "") continue;
     const [kind, body] = parseLine(line, `${key} line ${i + 1}`);
-    const required = REQUIRED[kind];
-    if (required === undefined) continue;
-    for (const [name, type] of Object.entries(required))
-      if (typeof Reflect.get(body, name) !== type || Reflect.get(body, name) === null)
-        throw damaged(`${key} line ${i + 1}`, `${kind}.${name} is no ${type}`);
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the fields that are read were just checked
-    actions.push({ [kind]: body } as unknown as Action);
+    const action = checkAction(kind, body, `${key} line ${i + 1}`);
+    if (action !== undefined) actions.push(action);
   }
   return actions;
+}
+
+/** An action of a kind; undefined where the kind is not known. Throws "lake.log_damaged" that says where it stands. */
+export function checkAction(kind: string, body: object, where: string): Action | undefined {
+  const required = REQUIRED[kind];
+  if (required === undefined) return undefined;
+  for (const [name, type] of Object.entries(required))
+    if (typeof Reflect.get(body, name) !== type || Reflect.get(body, name) === null)
+      throw damaged(where, `${kind}.${name} is no ${type}`);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the fields that are read were just checked
+  return { [kind]: body } as unknown as Action;
 }
 
 function parseLine(line: string, where: string): readonly [kind: string, body: object] {
@@ -135,7 +141,8 @@ function parseLine(line: string, where: string): readonly [kind: string, body: o
 export const formatActions = (actions: readonly Action[]): Uint8Array =>
   new TextEncoder().encode(actions.map((action) => `${JSON.stringify(action)}\n`).join(""));
 
-const damaged = (where: string, what: string, cause?: unknown): PipelineError =>
+/** Part of a log that cannot be used. */
+export const damaged = (where: string, what: string, cause?: unknown): PipelineError =>
   new PipelineError("lake.log_damaged", `${where}: ${what}`, {
     cause,
     hint: "The table's log was changed by hand or by a broken store. Restore the object from a backup of the lake.",

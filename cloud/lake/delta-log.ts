@@ -1,7 +1,8 @@
-import { PipelineError } from "@sluice/shared/runtime/errors.ts";
+import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { ObjectStore } from "@sluice/shared/store/object-store.ts";
-import { concurrently } from "./concurrently.ts";
-import { type Action, formatActions, parseActions } from "./delta-action.ts";
+import { type Action, formatActions, type RemoveFile } from "./delta-action.ts";
+import { encodeCheckpoint, formatHint } from "./delta-checkpoint.ts";
+import { cleanUpLog } from "./delta-cleanup.ts";
 import {
   type Append,
   isOvertaken,
@@ -10,45 +11,76 @@ import {
   rewriteActions,
   rewriteConflict,
 } from "./delta-conflict.ts";
-import { type Fate, LandedMemory } from "./landed-memory.ts";
+import { type AsOf, DeltaHistory, type HistoryEntry } from "./delta-history.ts";
+import { checkpointKey, commitKey, lastCheckpointKey, logHole } from "./delta-listing.ts";
+import { DeltaReader } from "./delta-reader.ts";
 import {
   checkWritable,
+  commitInfoOf,
   EMPTY_SNAPSHOT,
   nextCommittedAtMs,
   PROTOCOL,
   type Snapshot,
   SnapshotBuilder,
 } from "./delta-snapshot.ts";
+import { type Fate, LandedMemory } from "./landed-memory.ts";
 
-/** Digits of a version in the log's file names (Delta protocol, "Delta Log Entries"). */
-const VERSION_DIGITS = 20;
+/** A day in milliseconds: how long the fate of landing objects is remembered, unless it is said. */
+const DAY_MS = 86_400_000;
 
-/** Commits that are fetched at once when a log is read from the start. */
-const FETCHES_MAX = 16;
-
-/** How long the fate of landing objects is remembered, unless it is said: a day of milliseconds. */
-const REMEMBER_MS = 86_400_000;
+/** How long every version can be read, and tombstones are kept, unless it is said: what other engines take, too. */
+const RETENTION_MS = 30 * DAY_MS;
 
 /** How often a commit is tried on top of others' commits: each failure means that another one got through. */
 const REBASES_MAX = 1_000;
 
+/** Commits between two checkpoints, at least: so many small objects are read in about a second. */
+const CHECKPOINT_COMMITS_MIN = 100;
+
+/** And at most: beyond it, reading a log would take longer the larger its table is. */
+const CHECKPOINT_COMMITS_MAX = 1_000;
+
+/** Entries of a table for each commit that a checkpoint waits: so writing it costs each commit the same. */
+const CHECKPOINT_ENTRIES_PER_COMMIT = 10;
+
+/** Commits that are read at once when the fate of landing objects is looked for further back. */
+const LOOK_BACK_COMMITS = 256;
+
+export interface DeltaLogOptions {
+  /** How long the fate of landing objects matters. */
+  readonly rememberMs?: number;
+  /** How long a version can be read after a newer one was committed. */
+  readonly retentionMs?: number;
+  /** Hears of what is wrong and holds nothing up: a checkpoint that cannot be used or written, a clean-up that failed. */
+  readonly onProblem?: (error: PipelineError) => void;
+}
+
 /**
  * The log of one Delta table: JSON commits, each put with "create only", so that of any number of writers exactly
- * one makes a version.
+ * one makes a version; and checkpoints, so that reading it takes as long after ten thousand versions as after ten.
  *
  * Errors: PipelineError "lake.log_damaged", "lake.log_hole", "lake.protocol_unsupported", "lake.schema_mismatch".
  */
 export class DeltaLog {
   readonly #store: ObjectStore;
   readonly #prefix: string;
-  readonly #landed: LandedMemory;
+  readonly #options: DeltaLogOptions;
+  readonly #reader: DeltaReader;
+  readonly #history: DeltaHistory;
+  #landed: LandedMemory;
+  /** The first version of which `#landed` knows. */
+  #landedFrom = 0;
   #snapshot: Snapshot = EMPTY_SNAPSHOT;
+  #checkpointVersion = -1;
 
-  /** `table` ends with a slash; `rememberMs` is how long the fate of landing objects matters. */
-  constructor(store: ObjectStore, table: string, rememberMs = REMEMBER_MS) {
+  /** `table` ends with a slash. */
+  constructor(store: ObjectStore, table: string, options: DeltaLogOptions = {}) {
     this.#store = store;
-    this.#landed = new LandedMemory(rememberMs);
     this.#prefix = `${table}_delta_log/`;
+    this.#options = options;
+    this.#landed = this.#newMemory();
+    this.#reader = new DeltaReader(store, this.#prefix, (error) => options.onProblem?.(error));
+    this.#history = new DeltaHistory(table, this.#reader);
   }
 
   /** The newest snapshot that was read. */
@@ -57,23 +89,42 @@ export class DeltaLog {
   }
 
   /** What became of a landing object; undefined where no commit that is remembered names it. */
-  fateOf(key: string): Fate | undefined {
-    return this.#landed.fateOf(key);
+  async fateOf(key: string): Promise<Fate | undefined> {
+    for (;;) {
+      const fate = this.#landed.fateOf(key);
+      if (fate !== undefined || this.#landedFrom === 0) return fate;
+      await this.#lookBack();
+    }
   }
 
-  /** Reads what others have committed since. */
+  /** The newest snapshot there is. */
   async refresh(): Promise<Snapshot> {
     if (this.#snapshot.version < 0) return this.#load();
     const from = this.#snapshot;
     const builder = new SnapshotBuilder(from);
-    let version = from.version;
-    for (;;) {
-      const actions = await this.#read(version + 1);
-      if (actions === undefined) break;
+    let { version } = from;
+    // Together with the commit that was read last: if that is gone, the log was cleaned up beyond what is known here,
+    // and a missing commit does not mean that there is none.
+    const [next, last] = await Promise.all([
+      this.#reader.commit(version + 1),
+      this.#store.head(commitKey(this.#prefix, version)),
+    ]);
+    if (next === undefined && last === undefined) return this.#load();
+    for (let actions = next; actions !== undefined; actions = await this.#reader.commit(version + 1)) {
       this.#landed.note(actions);
       builder.apply(++version, actions);
     }
     return version === from.version ? from : this.#adopt(builder.build());
+  }
+
+  /** The table as it was. Throws PipelineError "lake.version_gone", "lake.version_unknown". */
+  async at(asOf: AsOf): Promise<Snapshot> {
+    return this.#history.at(asOf, await this.refresh());
+  }
+
+  /** The commits that the log still has, oldest first. */
+  history(): Promise<readonly HistoryEntry[]> {
+    return this.#history.entries();
   }
 
   /**
@@ -132,19 +183,20 @@ export class DeltaLog {
       ...stated,
     };
     const actions: readonly Action[] = [{ commitInfo }, ...body];
-    const result = await this.#store.put(this.#key(version), formatActions(actions), { ifAbsent: true });
-    if (result === "created") {
+    const key = commitKey(this.#prefix, version);
+    if ((await this.#store.put(key, formatActions(actions), { ifAbsent: true })) === "created") {
       this.#apply(snapshot, version, actions);
+      await this.#maintain();
       return true;
     }
-    const found = await this.#read(version);
+    const found = await this.#reader.commit(version);
     if (found === undefined)
-      throw new PipelineError("lake.log_damaged", `${this.#key(version)} was there and is gone`, {
+      throw new PipelineError("lake.log_damaged", `${key} was there and is gone`, {
         hint: "Another program deletes the table's log. Stop it, then look whether the log has a hole.",
       });
     this.#apply(snapshot, version, found);
     // An earlier try of ours may have got through although its answer was lost.
-    return found.some((action) => "commitInfo" in action && action.commitInfo.txnId === stated.txnId);
+    return commitInfoOf(found)?.txnId === stated.txnId;
   }
 
   #apply(snapshot: Snapshot, version: number, actions: readonly Action[]): void {
@@ -161,37 +213,86 @@ export class DeltaLog {
   }
 
   async #load(): Promise<Snapshot> {
-    const versions: number[] = [];
-    for await (const { key } of this.#store.list(this.#prefix)) {
-      const match = /^(\d{20})\.json$/.exec(key.slice(this.#prefix.length));
-      if (match !== null) versions.push(Number(match[1]));
-    }
-    const hole = versions.findIndex((version, i) => version !== i);
-    if (hole >= 0)
-      throw new PipelineError("lake.log_hole", `${this.#key(hole)} is missing, later commits are there`, {
-        hint: "Restore the object from a backup of the lake; committing on top of the hole would lose rows.",
-      });
-    const builder = new SnapshotBuilder(EMPTY_SNAPSHOT);
-    const commits = concurrently(versions, FETCHES_MAX, (version) => this.#read(version));
-    for await (const [version, actions] of commits) {
-      if (actions === undefined)
-        throw new PipelineError("lake.log_damaged", `${this.#key(version)} was listed and is gone`);
-      this.#landed.note(actions);
-      builder.apply(version, actions);
-    }
-    return this.#adopt(builder.build());
+    const read = await this.#reader.newest();
+    if (read.snapshot.version < this.#snapshot.version)
+      throw logHole(this.#prefix, read.snapshot.version + 1);
+    this.#landed = this.#newMemory();
+    for (const actions of read.commits) this.#landed.note(actions);
+    this.#landedFrom = read.firstVersion;
+    this.#checkpointVersion = Math.max(this.#checkpointVersion, read.checkpointVersion);
+    return this.#adopt(read.snapshot);
   }
 
-  async #read(version: number): Promise<readonly Action[] | undefined> {
-    const key = this.#key(version);
-    const result = await this.#store.get(key);
-    if (result.state !== "found") return undefined;
-    return parseActions(key, new TextDecoder().decode(result.object.body));
+  #newMemory(): LandedMemory {
+    return new LandedMemory(this.#options.rememberMs ?? DAY_MS);
   }
 
-  #key(version: number): string {
-    return `${this.#prefix}${String(version).padStart(VERSION_DIGITS, "0")}.json`;
+  /** Reads some of the commits before those that are known, for what they say of landing objects. */
+  async #lookBack(): Promise<void> {
+    const to = this.#landedFrom;
+    const from = Math.max(0, to - LOOK_BACK_COMMITS);
+    const { commits: there } = await this.#reader.list();
+    const commits: (readonly Action[])[] = [];
+    for await (const [, actions] of this.#reader.commits(there.filter((v) => v >= from && v < to)))
+      commits.push(actions);
+    this.#landed.noteEarlier(commits);
+    const oldestMs = commitInfoOf(commits[0] ?? [])?.timestamp;
+    const enough = commits.length === 0 || (oldestMs !== undefined && this.#landed.isForgotten(oldestMs));
+    this.#landedFrom = enough ? 0 : from;
   }
+
+  /** Writes a checkpoint and cleans up where it is time. It failing costs time later, and no commit. */
+  async #maintain(): Promise<void> {
+    const { version, files, tombstones } = this.#snapshot;
+    const wait = Math.ceil((files.size + tombstones.size) / CHECKPOINT_ENTRIES_PER_COMMIT);
+    const due = Math.min(CHECKPOINT_COMMITS_MAX, Math.max(CHECKPOINT_COMMITS_MIN, wait));
+    if (version - this.#checkpointVersion < due) return;
+    // Not at every commit again where it fails.
+    this.#checkpointVersion = version;
+    try {
+      await this.checkpoint();
+      await this.#cleanUp();
+    } catch (cause) {
+      const error = new PipelineError(
+        "lake.checkpoint_failed",
+        `${this.#prefix}: version ${version} has no checkpoint: ${describeError(cause)}`,
+        {
+          cause,
+          hint: "The commit is in order, and reading the log takes longer until the next checkpoint.",
+        },
+      );
+      this.#options.onProblem?.(error);
+    }
+  }
+
+  /** Writes a checkpoint of the newest snapshot that was read. */
+  async checkpoint(): Promise<void> {
+    const snapshot = withoutOld(this.#snapshot, this.#snapshot.committedAtMs - this.#retentionMs);
+    if (snapshot.version < 0) return;
+    const { body, actions } = encodeCheckpoint(snapshot);
+    await this.#store.put(checkpointKey(this.#prefix, snapshot.version), body, { ifAbsent: true });
+    await this.#store.put(lastCheckpointKey(this.#prefix), formatHint(snapshot, actions, body.byteLength));
+    this.#checkpointVersion = snapshot.version;
+    if (this.#snapshot.version === snapshot.version) this.#snapshot = snapshot;
+  }
+
+  async #cleanUp(): Promise<void> {
+    const keepFromMs = this.#snapshot.committedAtMs - this.#retentionMs;
+    await cleanUpLog({ store: this.#store, prefix: this.#prefix, reader: this.#reader, keepFromMs });
+  }
+
+  /** Commits are kept as long as the fate of landing objects is looked up in them. */
+  get #retentionMs(): number {
+    return Math.max(this.#options.retentionMs ?? RETENTION_MS, this.#options.rememberMs ?? DAY_MS);
+  }
+}
+
+/** A snapshot without tombstones of files that nobody reads any more. */
+function withoutOld(snapshot: Snapshot, beforeMs: number): Snapshot {
+  const old = new Map<string, RemoveFile | undefined>();
+  for (const [path, { deletionTimestamp = 0 }] of snapshot.tombstones)
+    if (deletionTimestamp < beforeMs) old.set(path, undefined);
+  return { ...snapshot, tombstones: snapshot.tombstones.with(old) };
 }
 
 /** What must come before an append's rows: the table, where it is new, or its new columns. */

@@ -1,5 +1,5 @@
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
-import type { Action, AddFile, MetaData, Protocol, RemoveFile, Txn } from "./delta-action.ts";
+import type { Action, AddFile, CommitInfo, MetaData, Protocol, RemoveFile, Txn } from "./delta-action.ts";
 import { LayeredMap } from "./layered-map.ts";
 
 /** The newest protocol that this code reads and writes: Parquet files, partitions, statistics, nothing else. */
@@ -52,7 +52,7 @@ export class SnapshotBuilder {
   /** Applies one commit. Throws PipelineError "lake.protocol_unsupported" where reading on would be wrong. */
   apply(version: number, actions: readonly Action[]): void {
     this.#version = version;
-    this.#committedAtMs = nextCommittedAtMs(this.#committedAtMs, statedTimeOf(actions));
+    this.#committedAtMs = nextCommittedAtMs(this.#committedAtMs, commitInfoOf(actions)?.timestamp);
     for (const action of actions) this.#take(action);
   }
 
@@ -83,20 +83,29 @@ export class SnapshotBuilder {
   }
 }
 
-/** When a commit says it was made. */
-const statedTimeOf = (actions: readonly Action[]): number | undefined => {
-  for (const action of actions) if ("commitInfo" in action) return action.commitInfo.timestamp;
+/** What a commit says of itself. */
+export function commitInfoOf(actions: readonly Action[]): CommitInfo | undefined {
+  for (const action of actions) if ("commitInfo" in action) return action.commitInfo;
   return undefined;
-};
+}
 
 /** Times of versions only grow, whatever the clocks of their writers say: at least a millisecond each. */
 export const nextCommittedAtMs = (beforeMs: number, statedMs = 0): number => Math.max(beforeMs + 1, statedMs);
 
-function checkReadable(protocol: Protocol): void {
-  if (protocol.minReaderVersion <= PROTOCOL.minReaderVersion) return;
+/** From these versions on a protocol is a list of features (Delta protocol, "Table Features"). */
+const READER_FEATURES_VERSION = 3;
+const WRITER_FEATURES_VERSION = 7;
+
+/** Features that are older than the lists, and that this code keeps to. */
+const WRITER_FEATURES = ["appendOnly", "invariants"];
+
+function checkReadable({ minReaderVersion, readerFeatures }: Protocol): void {
+  if (minReaderVersion <= PROTOCOL.minReaderVersion) return;
+  const listed = minReaderVersion === READER_FEATURES_VERSION && Array.isArray(readerFeatures);
+  if (listed && readerFeatures.length === 0) return;
   throw new PipelineError(
     "lake.protocol_unsupported",
-    `the table needs Delta reader version ${protocol.minReaderVersion}`,
+    `the table needs Delta reader version ${minReaderVersion}${listed ? ` with ${readerFeatures.join(", ")}` : ""}`,
     {
       hint: `This program reads version ${PROTOCOL.minReaderVersion}: another engine has switched on column mapping, deletion vectors or the like. Rewrite the table without them.`,
     },
@@ -105,9 +114,9 @@ function checkReadable(protocol: Protocol): void {
 
 /** Throws PipelineError "lake.protocol_unsupported" where writing would break a promise that another engine made. */
 export function checkWritable({ protocol, metaData }: Snapshot): void {
-  const needed = protocol?.minWriterVersion ?? 0;
   const invariants = metaData?.schemaString.includes("delta.invariants") === true;
-  if (needed <= PROTOCOL.minWriterVersion && !invariants) return;
+  const needed = unsupportedWriter(protocol);
+  if (needed === undefined && !invariants) return;
   throw new PipelineError(
     "lake.protocol_unsupported",
     invariants ? "the table has column invariants" : `the table needs Delta writer version ${needed}`,
@@ -115,4 +124,14 @@ export function checkWritable({ protocol, metaData }: Snapshot): void {
       hint: `This program writes version ${PROTOCOL.minWriterVersion} without invariants: another engine has switched on more. Rewrite the table without it.`,
     },
   );
+}
+
+/** What a writer would need; undefined where this code has it. */
+function unsupportedWriter(protocol: Protocol | undefined): string | undefined {
+  if (protocol === undefined || protocol.minWriterVersion <= PROTOCOL.minWriterVersion) return undefined;
+  const { minWriterVersion, writerFeatures } = protocol;
+  if (minWriterVersion !== WRITER_FEATURES_VERSION || !Array.isArray(writerFeatures))
+    return String(minWriterVersion);
+  const missing = writerFeatures.filter((feature: string) => !WRITER_FEATURES.includes(feature));
+  return missing.length === 0 ? undefined : `${minWriterVersion} with ${missing.join(", ")}`;
 }

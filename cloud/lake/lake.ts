@@ -67,7 +67,12 @@ export class Lake {
 
   static async open({ store, settings, clock, log }: LakeOptions): Promise<Lake> {
     const rememberMs = 2 * settings.landingGraceMs + DAY_MS;
-    const logOf = (stream: Stream): DeltaLog => new DeltaLog(store, tablePrefix(stream), rememberMs);
+    const logOf = (stream: Stream): DeltaLog =>
+      new DeltaLog(store, tablePrefix(stream), {
+        rememberMs,
+        retentionMs: settings.logRetentionMs,
+        onProblem: (error) => log.warn({ code: error.code, hint: error.hint }, error.message),
+      });
     const logs = {
       readings: logOf("readings"),
       features: logOf("features"),

@@ -28,6 +28,15 @@ export const lakeSettingsSchema = z.strictObject({
     .max(31_536_000_000)
     .default(3_600_000)
     .describe("How long a landing object stays after its rows were committed, in milliseconds."),
+  /** How long a table can be read as it was, and its log and tombstones are kept, in milliseconds. */
+  logRetentionMs: z
+    .int()
+    .min(0)
+    .max(315_360_000_000)
+    .default(2_592_000_000)
+    .describe(
+      "How long a table can be read as it was, and its log and tombstones are kept, in milliseconds.",
+    ),
   /** Most bytes of landing objects, as they lie in the lake, that one commit takes. */
   commitBytesMax: z
     .int()
