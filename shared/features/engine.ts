@@ -1,7 +1,6 @@
 import type { FeatureView } from "../contract/feature-view.ts";
 import type { ReadingBlock, Series } from "../contract/reading.ts";
 import type { FeatureVector } from "../contract/vector.ts";
-import { assert } from "../runtime/assert.ts";
 import { CheckpointError, CheckpointReader, CheckpointWriter } from "./checkpoint.ts";
 import { compileView } from "./compile-view.ts";
 import { DeviceWindows, type ViewParts } from "./device-windows.ts";
@@ -157,7 +156,7 @@ export class WindowEngine {
 
   /** Writes the checkpoint. */
   save(to: CheckpointWriter): void {
-    assert(!this.#isOpen, "a checkpoint is taken between two messages");
+    if (this.#isOpen) throw broken("a checkpoint is taken between two messages");
     to.number(CHECKPOINT_VERSION);
     to.text(this.hash);
     to.number(this.sinceOffset);
@@ -215,10 +214,8 @@ export class WindowEngine {
   /** The next message begins, which ends the one before; whoever is silent by then has its windows closed first. */
   #begin(offset: number, receivedAtUs: number): void {
     this.#end();
-    assert(
-      offset > this.#offset,
-      `readings come in the order of their messages, but ${offset} came after ${this.#offset}`,
-    );
+    if (!(offset > this.#offset))
+      throw broken(`messages come in order, but ${offset} came after ${this.#offset}`);
     this.#offset = offset;
     this.#index = -1;
     this.#receivedAtUs = receivedAtUs;
@@ -234,10 +231,8 @@ export class WindowEngine {
   }
 
   #follow(offset: number, index: number): void {
-    // The words are made only where they are needed: this runs for each reading.
     if (!this.#isOpen || !(index > this.#index))
-      assert(
-        false,
+      throw broken(
         `readings come in order, each message whole, but ${offset}/${index} came after ${this.#index}`,
       );
     this.#index = index;
@@ -251,7 +246,7 @@ export class WindowEngine {
   }
 
   #target(series: Series | undefined): Target {
-    assert(series !== undefined, "a reading names a series of its block");
+    if (series === undefined) throw broken("a reading names a series of its block");
     const metric = this.#parts.plan.metrics.indexOf(series.metric);
     if (metric === -1 || series.deviceType !== this.view.match.deviceType) return IGNORED;
     let windows = this.#devices.get(series.device);
@@ -299,3 +294,6 @@ export class WindowEngine {
     return made;
   }
 }
+
+/** A promise of ours: what would follow cannot be trusted. */
+const broken = (promise: string): Error => new Error(`broken promise: ${promise}`);

@@ -35,7 +35,11 @@ function recomputed({ state }: Parts, view: FeatureView, sinceOffset: number): F
   return [...recompute({ view, hash: viewHash(view), sinceOffset }, blocks)];
 }
 
-const unnumbered = ({ seq: _, ...vector }: StoredVector): FeatureVector => vector;
+function unnumbered(vector: StoredVector): FeatureVector {
+  const { seq, ...others } = vector;
+  expect(seq).toBeGreaterThanOrEqual(0);
+  return others;
+}
 
 /** Puts another checkpoint into the place of the one that is there. */
 function replaceCheckpoint({ state }: Parts, change: (bytes: Uint8Array) => Uint8Array): void {

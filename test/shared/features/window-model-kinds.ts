@@ -1,5 +1,5 @@
 import type { FeatureView, FeatureWindow } from "@sluice/shared/contract/feature-view.ts";
-import type { ModelDevice, ModelReading, ModelWindow } from "./window-model.ts";
+import type { ModelDevice, ModelReading, ModelWindow } from "./model-device.ts";
 
 export interface NextModelWindow {
   readonly startUs: number;

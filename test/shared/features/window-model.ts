@@ -1,7 +1,8 @@
 import type { FeatureView } from "@sluice/shared/contract/feature-view.ts";
 import type { Closing } from "@sluice/shared/contract/vector.ts";
-import { type ModelKind, modelKind } from "./window-model-kinds.ts";
+import type { ModelDevice, ModelReading, ModelWindow } from "./model-device.ts";
 import type { TestReading } from "./readings.ts";
+import { type ModelKind, modelKind } from "./window-model-kinds.ts";
 
 /** What the model says of a vector of a view with the features count, sum, first and deviation of metric "a". */
 export interface ModelVector {
@@ -12,34 +13,6 @@ export interface ModelVector {
   readonly offset: number;
   readonly closedBy: Closing;
   readonly values: readonly (number | undefined)[];
-}
-
-export interface ModelReading {
-  readonly metric: string;
-  readonly timeUs: number;
-  readonly value: number;
-}
-
-/** A window that has closed. None is ever forgotten. */
-export interface ModelWindow {
-  startUs: number;
-  endUs: number;
-  revision: number;
-  /** The means of the windows that had closed before. */
-  before: readonly number[];
-}
-
-export interface ModelDevice {
-  readonly name: string;
-  /** By time, those of equal time as they came. */
-  readonly readings: ModelReading[];
-  readonly windows: ModelWindow[];
-  earliestUs: number;
-  newestUs: number;
-  cursorUs: number;
-  means: readonly number[];
-  /** Arrival time of its last message; undefined once its windows were closed because it was silent. */
-  heardUs: number | undefined;
 }
 
 /** Readings of one message and what arrived with it. */
