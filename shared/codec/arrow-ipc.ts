@@ -19,13 +19,14 @@ import {
   TimestampMicrosecond,
   type TypeMap,
   Utf8,
-  type Vector,
   vectorFromArray,
   type DataType,
 } from "apache-arrow";
 import type { Column, ColumnType } from "../contract/table.ts";
 import { assert, present } from "../runtime/assert.ts";
-import { type ColumnData, type ColumnTable, KIND_OF_TYPE, stringColumn } from "./columns.ts";
+import { ArrowMismatch, columnData } from "./arrow-columns.ts";
+import { checkArrowMetadata } from "./arrow-metadata.ts";
+import { type ColumnData, type ColumnTable, KIND_OF_TYPE } from "./columns.ts";
 
 /** The time zone of every timestamp in the lake. */
 const UTC = "UTC";
@@ -153,13 +154,6 @@ function toInt64(values: Float64Array): BigInt64Array {
   return longs;
 }
 
-/** The reverse. Beyond 2^53 the result is not exact, and is seen not to be a safe integer. */
-function fromInt64(longs: BigInt64Array, target: Float64Array, at: number): void {
-  const halves = new Int32Array(longs.buffer, longs.byteOffset, longs.length * 2);
-  for (let i = 0; i < longs.length; i++)
-    target[at + i] = (halves[i * 2 + 1] ?? 0) * TWO_TO_32 + ((halves[i * 2] ?? 0) >>> 0);
-}
-
 function stringData(
   { dictionary, indices }: ColumnData & { kind: "strings" },
   { count, position }: { readonly count: number; readonly position: number },
@@ -178,124 +172,128 @@ function stringData(
   });
 }
 
-/** What is wrong with bytes that are not the table that was expected. */
-export class ArrowMismatch extends Error {}
-
 /**
  * Reads an Arrow IPC stream that must have exactly these columns.
  *
  * Throws ArrowMismatch where the bytes are no Arrow, or a column has another name, type or a forbidden null.
  */
 export function decodeArrow(schema: readonly Column[], bytes: Uint8Array): ColumnTable {
+  const table = readTable(bytes);
+  const names = table.schema.fields.map((field) => field.name);
+  const expected = schema.map((column) => column.name);
+  if (names.join() !== expected.join())
+    throw new ArrowMismatch(`its columns are ${names.join(", ")}, expected ${expected.join(", ")}`);
+  return columnsOf(schema, table, {});
+}
+
+/** What a column that is not there holds in every row. */
+export type ColumnDefault = string | number | boolean | readonly [];
+
+/** A table, and how its columns differ from those that were asked for. */
+export interface DecodedColumns {
+  readonly table: ColumnTable;
+  /** Columns that were not there, and hold their default. */
+  readonly absent: readonly string[];
+  /** Columns that were there, and are left out. */
+  readonly unknown: readonly string[];
+}
+
+/**
+ * Reads an Arrow IPC stream of an older or a newer version of this schema, its columns in any order.
+ *
+ * A column that is not there is null where it may be, and holds its default where it has one; other columns must be
+ * there. Throws ArrowMismatch as `decodeArrow` does.
+ */
+export function decodeArrowVersion(
+  schema: readonly Column[],
+  bytes: Uint8Array,
+  defaults: Readonly<Record<string, ColumnDefault>>,
+): DecodedColumns {
+  const table = readTable(bytes);
+  const names = table.schema.fields.map((field) => field.name);
+  const twice = names.find((name, i) => names.indexOf(name) < i);
+  if (twice !== undefined) throw new ArrowMismatch(`it has two columns ${twice}`);
+  const absent = schema.filter(({ name }) => !names.includes(name));
+  if (absent.some(({ name, nullable }) => !nullable && defaults[name] === undefined))
+    throw new ArrowMismatch(
+      `its columns are ${names.join(", ")}, expected ${schema.map(({ name }) => name).join(", ")}`,
+    );
+  return {
+    table: columnsOf(schema, table, defaults),
+    absent: absent.map(({ name }) => name),
+    unknown: names.filter((name) => !schema.some((column) => column.name === name)),
+  };
+}
+
+/** Least bytes of a row: every table of ours has a 64-bit number in each. */
+const ROW_BYTES_MIN = 8;
+
+/** Most rows of one table: ten times the largest batch that a gateway makes. */
+const ROWS_MAX = 10_000_000;
+
+function readTable(bytes: Uint8Array): Table {
   let table: Table;
   try {
+    checkArrowMetadata(bytes);
     table = tableFromIPC(bytes);
   } catch (cause) {
     throw new ArrowMismatch("not an Arrow IPC stream", { cause });
   }
   // The library reads bytes that are no stream at all as a table without columns.
   if (table.schema.fields.length === 0) throw new ArrowMismatch("not an Arrow IPC stream");
-  const names = table.schema.fields.map((field) => field.name);
-  const expected = schema.map((column) => column.name);
-  if (names.join() !== expected.join())
-    throw new ArrowMismatch(`its columns are ${names.join(", ")}, expected ${expected.join(", ")}`);
+  // Damaged counts would make us allocate what they say.
+  if (!(table.numRows * ROW_BYTES_MIN <= bytes.length))
+    throw new ArrowMismatch(`${table.numRows} rows in ${bytes.length} bytes`);
+  if (table.numRows > ROWS_MAX)
+    throw new ArrowMismatch(`${table.numRows} rows, at most ${ROWS_MAX} are read`);
+  return table;
+}
+
+function columnsOf(
+  schema: readonly Column[],
+  table: Table,
+  defaults: Readonly<Record<string, ColumnDefault>>,
+): ColumnTable {
   const columns: Record<string, ColumnData> = {};
   for (const [i, column] of schema.entries()) {
-    const field = present(table.schema.fields[i], "a field per column");
+    const place = table.schema.fields.findIndex(({ name }) => name === column.name);
+    const field = table.schema.fields[place];
+    if (field === undefined) {
+      columns[column.name] = constantData(column.type, defaults[column.name], table.numRows);
+      continue;
+    }
     if (typeName(field.type) !== typeName(arrowType(column.type, i)))
       throw new ArrowMismatch(`column ${column.name} is ${typeName(field.type)}, expected ${column.type}`);
-    const vector = present(table.getChildAt(i), "a vector per field");
+    const vector = present(table.getChildAt(place), "a vector per field");
+    if (vector.length !== table.numRows)
+      throw new ArrowMismatch(`column ${column.name} has ${vector.length} rows of ${table.numRows}`);
     if (!column.nullable && vector.nullCount > 0) throw new ArrowMismatch(`column ${column.name} has nulls`);
     columns[column.name] = columnData(column.type, vector);
   }
   return { count: table.numRows, columns };
 }
 
+/** A column with the same in every row; undefined: null, which of our columns only strings can be. */
+function constantData(type: ColumnType, value: ColumnDefault | undefined, count: number): ColumnData {
+  switch (KIND_OF_TYPE[type]) {
+    case "strings":
+      return value === undefined
+        ? { kind: "strings", dictionary: [], indices: new Int32Array(count).fill(-1) }
+        : { kind: "strings", dictionary: [String(value)], indices: new Int32Array(count) };
+    case "numbers":
+      return { kind: "numbers", values: new Float64Array(count).fill(Number(value)) };
+    case "booleans":
+      return { kind: "booleans", values: new Uint8Array(count).fill(Number(value)) };
+    case "binaries":
+      return { kind: "binaries", values: Array.from({ length: count }, () => new Uint8Array()) };
+    case "numberLists":
+      return { kind: "numberLists", values: Array.from({ length: count }, () => []) };
+    case "stringLists":
+      return { kind: "stringLists", values: Array.from({ length: count }, () => []) };
+  }
+}
+
 /** Types compared by what they hold: dictionary ids and index widths do not matter. */
 const typeName = (type: DataType): string =>
   // oxlint-disable-next-line typescript/no-base-to-string -- every Arrow type has its own toString
   type instanceof Dictionary ? typeName(type.dictionary) : type.toString();
-
-function columnData(type: ColumnType, vector: Vector): ColumnData {
-  switch (KIND_OF_TYPE[type]) {
-    case "numbers":
-      return numberValues(vector);
-    case "strings":
-      return stringValues(vector);
-    case "booleans":
-      return { kind: "booleans", values: Uint8Array.from(rowsOf(vector), (value) => Number(value)) };
-    case "binaries":
-      return {
-        kind: "binaries",
-        values: rowsOf(vector).map((value) => Uint8Array.from(value as Uint8Array)),
-      };
-    case "numberLists":
-      return { kind: "numberLists", values: vector.data.flatMap(numberLists) };
-    case "stringLists":
-      return { kind: "stringLists", values: rowsOf(vector).map((list) => [...(list as Iterable<string>)]) };
-  }
-}
-
-const rowsOf = (vector: Vector): unknown[] =>
-  Array.from({ length: vector.length }, (_, row) => vector.get(row));
-
-/** One dictionary over all batches: each batch's distinct strings are looked up once, its rows only mapped. */
-function stringValues(vector: Vector): ColumnData {
-  if (!(vector.type instanceof Dictionary))
-    return stringColumn(
-      rowsOf(vector).map((value) => (value ?? undefined) as string | undefined),
-      vector.length,
-    );
-  const dictionary: string[] = [];
-  const places = new Map<string, number>();
-  const indices = new Int32Array(vector.length);
-  let row = 0;
-  for (const data of vector.data) {
-    const names = rowsOf(present(data.dictionary, "a dictionary column has its dictionary"));
-    const mapped = names.map((name) => {
-      const place = places.get(name as string) ?? dictionary.push(name as string) - 1;
-      places.set(name as string, place);
-      return place;
-    });
-    for (let i = 0; i < data.length; i++, row++)
-      indices[row] = isValid(data, i) ? placeOf(mapped, Number(data.values[i])) : -1;
-  }
-  return { kind: "strings", dictionary, indices };
-}
-
-function placeOf(mapped: readonly number[], index: number): number {
-  const place = mapped[index];
-  if (place === undefined) throw new ArrowMismatch(`index ${index} is not in the dictionary`);
-  return place;
-}
-
-const isValid = (data: Data, i: number): boolean =>
-  data.nullCount === 0 ||
-  (((data.nullBitmap[(data.offset + i) >> 3] ?? 0) >> ((data.offset + i) & 7)) & 1) === 1;
-
-function numberLists(data: Data): readonly (readonly (number | undefined)[])[] {
-  const child = present(data.children[0], "a list has its items");
-  const { valueOffsets } = data;
-  return Array.from({ length: data.length }, (_, row) => {
-    const from = valueOffsets[row] ?? -1;
-    const to = valueOffsets[row + 1] ?? -1;
-    if (from < 0 || to < from || to > child.length) throw new ArrowMismatch(`list ${row} has no such items`);
-    const list: (number | undefined)[] = [];
-    for (let i = from; i < to; i++)
-      list.push(isValid(child, i) ? (child.values as Float64Array)[i] : undefined);
-    return list;
-  });
-}
-
-function numberValues(vector: Vector): ColumnData {
-  const values = new Float64Array(vector.length);
-  let row = 0;
-  for (const { values: chunk, length } of vector.data) {
-    const typed = chunk as Float64Array | Int32Array | BigInt64Array;
-    if (typed.length < length) throw new ArrowMismatch(`${typed.length} values for ${length} rows`);
-    if (typed instanceof BigInt64Array) fromInt64(typed.subarray(0, length), values, row);
-    else values.set(typed.subarray(0, length), row);
-    row += length;
-  }
-  return { kind: "numbers", values };
-}

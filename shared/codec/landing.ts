@@ -3,7 +3,13 @@ import type { StreamRows } from "../contract/rows.ts";
 import type { Stream } from "../contract/stream.ts";
 import { LANDING_COLUMNS } from "../contract/table.ts";
 import { PipelineError } from "../runtime/errors.ts";
-import { ArrowMismatch, decodeArrow, encodeArrow } from "./arrow-ipc.ts";
+import {
+  type ColumnDefault,
+  decodeArrow,
+  decodeArrowVersion,
+  type DecodedColumns,
+  encodeArrow,
+} from "./arrow-ipc.ts";
 import type { ColumnTable } from "./columns.ts";
 import { landingColumns } from "./landing-columns.ts";
 
@@ -26,31 +32,52 @@ export function encodeLandingTable(stream: Stream, table: ColumnTable): Uint8Arr
 }
 
 /**
- * Reads a landing object.
+ * What columns hold that gateways of older versions do not land. A new column that may not be null needs a line here:
+ * a fleet is never upgraded at once.
+ */
+const DEFAULTS: Readonly<Record<Stream, Readonly<Record<string, ColumnDefault>>>> = {
+  readings: { withheld: false },
+  features: { closed_by: "watermark", violations: [], withheld: false },
+  predictions: { unlike_training: [] },
+  labels: {},
+  quarantine: {},
+  events: {},
+};
+
+/**
+ * Reads a landing object that this version wrote.
  *
  * Throws PipelineError "landing.damaged" where the bytes are torn or flipped, "landing.foreign" where they are whole
  * but not what a gateway of this version writes.
  */
-export function decodeLanding(stream: Stream, bytes: Uint8Array): ColumnTable {
-  let unpacked: Uint8Array;
+export const decodeLanding = (stream: Stream, bytes: Uint8Array): ColumnTable =>
+  decodeUnpacked(stream, unpack(stream, bytes), (unpacked) => decodeArrow(LANDING_COLUMNS[stream], unpacked));
+
+/** The same of a gateway of any version: columns that it does not land have defaults, others than ours are named. */
+export const decodeLandingVersion = (stream: Stream, bytes: Uint8Array): DecodedColumns =>
+  decodeUnpacked(stream, unpack(stream, bytes), (unpacked) =>
+    decodeArrowVersion(LANDING_COLUMNS[stream], unpacked, DEFAULTS[stream]),
+  );
+
+function unpack(stream: Stream, bytes: Uint8Array): Uint8Array {
   try {
-    unpacked = zstdDecompressSync(bytes, { maxOutputLength: UNPACKED_BYTES_MAX });
+    return zstdDecompressSync(bytes, { maxOutputLength: UNPACKED_BYTES_MAX });
   } catch (cause) {
-    throw new PipelineError("landing.damaged", `${bytes.length} bytes of ${stream} cannot be unpacked`, {
-      cause,
-    });
+    const isTooLarge = cause instanceof Error && Reflect.get(cause, "code") === "ERR_BUFFER_TOO_LARGE";
+    const what = isTooLarge ? `unpack to more than ${UNPACKED_BYTES_MAX}` : "cannot be unpacked";
+    throw new PipelineError("landing.damaged", `${bytes.length} bytes of ${stream} ${what}`, { cause });
   }
+}
+
+/** Whatever the Arrow library trips over in bytes from outside is the bytes' fault. */
+function decodeUnpacked<T>(stream: Stream, unpacked: Uint8Array, decode: (unpacked: Uint8Array) => T): T {
   try {
-    return decodeArrow(LANDING_COLUMNS[stream], unpacked);
+    return decode(unpacked);
   } catch (cause) {
-    if (!(cause instanceof ArrowMismatch)) throw cause;
-    throw new PipelineError(
-      "landing.foreign",
-      `the object is not ${stream} as gateways write them: ${cause.message}`,
-      {
-        cause,
-        hint: "It was written by another program or another version; it is set aside with its reason.",
-      },
-    );
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new PipelineError("landing.foreign", `the object is not ${stream} as gateways write them: ${why}`, {
+      cause,
+      hint: "It was written by another program or another version; it is set aside with its reason.",
+    });
   }
 }
