@@ -119,7 +119,7 @@ export class DeviceWindows implements Line {
     this.#beyondInARow = from.count();
     this.#dueUs = from.number();
     this.#dueForUs = from.number();
-    this.metrics = metrics.map(() => new SortedReadings(from.column(), from.column()));
+    this.metrics = metrics.map(() => new SortedReadings(from.ascending(), from.column()));
     this.closed = new ClosedWindows(stateDoubles, from);
     this.state = from.column();
   }
@@ -136,7 +136,7 @@ export class DeviceWindows implements Line {
     to.number(this.#dueForUs);
     for (const metric of this.metrics) {
       const { times, values } = metric.live();
-      to.column(times);
+      to.ascending(times);
       to.column(values);
     }
     this.closed.save(to);

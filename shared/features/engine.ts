@@ -13,7 +13,7 @@ import { windowRule } from "./window-rules.ts";
 /** Most devices of one view that an engine holds windows for: bounds what invented device names can use up. */
 export const DEVICES_MAX = 65_536;
 
-const CHECKPOINT_VERSION = 4;
+const CHECKPOINT_VERSION = 5;
 
 /** Where the readings of one series go; readings that the view does not read are ignored. */
 type Target =

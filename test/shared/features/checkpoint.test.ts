@@ -1,5 +1,6 @@
 import { CheckpointError, CheckpointReader, CheckpointWriter } from "@sluice/shared/features/checkpoint.ts";
 import { WindowEngine } from "@sluice/shared/features/engine.ts";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { blockOf, viewOf } from "./readings.ts";
 
@@ -26,6 +27,38 @@ test("numbers, texts and columns come back to the bit", () => {
   expect([...reader.column()]).toEqual(numbers.slice(1, 4));
   expect(reader.column()).toHaveLength(10_000);
   reader.end();
+});
+
+test("ascending columns come back to the bit, and take few bytes where their steps are even or small", () => {
+  const steps = fc.oneof(
+    fc.array(fc.integer({ min: 0, max: 3_000_000 }), { maxLength: 40 }),
+    fc
+      .record({ step: fc.nat(), times: fc.nat(40) })
+      .map(({ step, times }) => Array.from({ length: times }, () => step)),
+    fc.array(fc.integer({ min: 0, max: 2 ** 44 }), { maxLength: 40 }),
+  );
+  fc.assert(
+    fc.property(
+      fc.array(fc.record({ first: fc.integer({ min: -(2 ** 50), max: 2 ** 50 }), steps })),
+      (drawn) => {
+        const columns = drawn.map(({ first, steps: own }) => {
+          let value = first;
+          return Float64Array.from([first, ...own.map((step) => (value += step))]);
+        });
+        const writer = new CheckpointWriter();
+        writer.ascending(new Float64Array(0));
+        for (const column of columns) writer.ascending(column);
+        const reader = new CheckpointReader(writer.finish());
+        expect(reader.ascending()).toEqual(new Float64Array(0));
+        for (const column of columns) expect(reader.ascending()).toEqual(column);
+        reader.end();
+      },
+    ),
+    { numRuns: 300 },
+  );
+  const writer = new CheckpointWriter();
+  writer.ascending(Float64Array.from({ length: 10_000 }, (_, i) => 1.7e15 + i * 1_000));
+  expect(writer.finish().length).toBeLessThan(50);
 });
 
 test("a checkpoint that is cut anywhere is refused", () => {
