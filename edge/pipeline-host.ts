@@ -21,6 +21,7 @@ import { quarantineLimit } from "./buffer/quarantine-store.ts";
 import { diskFailure } from "./buffer/disk-failure.ts";
 import { type GatewaySettings, SOFTWARE_VERSION } from "./config.ts";
 import { Decoder } from "./decode/decoder.ts";
+import { deliveryOf } from "./delivery.ts";
 import { InferenceStage, type Slot } from "./inference/inference-stage.ts";
 import { LogThread } from "./log-thread.ts";
 import { ModelSync } from "./models/model-sync.ts";
@@ -155,6 +156,7 @@ export class PipelineHost {
         softwareVersion: SOFTWARE_VERSION,
         viewHashes: this.#pipeline.features.views().map((view) => view.hash),
         counters: this.#state.counters(),
+        delivery: deliveryOf(this.#state, this.#log.nextOffset),
       }),
       clock,
       random,

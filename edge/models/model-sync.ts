@@ -15,7 +15,10 @@ import { InstalledModel, type ModelSlot } from "./installed-model.ts";
 import type { ModelsSettings } from "./settings.ts";
 
 /** What the rest of the gateway adds to its report. */
-export type GatewayReport = Pick<ReportedState, "epoch" | "softwareVersion" | "viewHashes" | "counters">;
+export type GatewayReport = Pick<
+  ReportedState,
+  "epoch" | "softwareVersion" | "viewHashes" | "counters" | "delivery"
+>;
 
 export interface ModelSyncOptions {
   readonly store: Pick<ObjectStore, "get" | "head" | "put">;
