@@ -6,6 +6,7 @@ import { newUuid, seededRandom } from "@sluice/shared/runtime/random.ts";
 import { Command, CommanderError } from "commander";
 import { type CloudSettings, host, readSettings, sampleSettings, SOFTWARE_VERSION } from "./config.ts";
 import { addFeatureCommands } from "./feature-store/command.ts";
+import { parseAsOf } from "./lake/as-of.ts";
 import { renderCommit } from "./lake/render-commit.ts";
 import { renderResult, type ResultFormat } from "./lake/render.ts";
 import { writeKeyPair } from "./registry/keys.ts";
@@ -17,7 +18,7 @@ const WRONG_USAGE = 2;
 
 /** Failures that the user mends by changing what was asked for. */
 const USAGE_ERROR =
-  /^config\.|^keys\.|^status\.|^sql\.invalid$|^lake\.cache_unusable$|^store\.(no_conditional_put|missing|denied)$/;
+  /^config\.|^keys\.|^status\.|^sql\.invalid$|^lake\.version_(gone|unknown)$|^lake\.cache_unusable$|^store\.(no_conditional_put|missing|denied)$/;
 
 const print = (text: string): void => void host.stdout.write(`${text}\n`);
 
@@ -109,14 +110,21 @@ command(
     "one SQL statement (DuckDB); tables: readings, features, predictions, labels, quarantine",
   )
   .option("--format <format>", "table, csv or json", "table")
-  .action((query: string, { config, json, format }: Common & { readonly format: string }) =>
+  .option("--as-of <version|time>", "the tables as they were: a version of one table, or an ISO 8601 time")
+  .action((query: string, { config, json, format, asOf: asked }: Common & SqlOptions) =>
     withLake(config, async ({ lake }) => {
       const chosen = json === true ? "json" : format;
       if (!isFormat(chosen))
         throw new PipelineError("config.format", `--format ${format}`, { hint: "Use table, csv or json." });
-      print(renderResult(await lake.sql(query), chosen));
+      const asOf = asked === undefined ? undefined : parseAsOf(asked);
+      print(renderResult(await lake.sql(query, { asOf }), chosen));
     }),
   );
+
+interface SqlOptions {
+  readonly format: string;
+  readonly asOf?: string;
+}
 
 const isFormat = (text: string): text is ResultFormat => ["table", "csv", "json"].includes(text);
 

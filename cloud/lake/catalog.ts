@@ -6,6 +6,7 @@ import { type Stream, STREAMS } from "@sluice/shared/contract/stream.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { ObjectStore } from "@sluice/shared/store/object-store.ts";
 import type { CacheFile, FileCache, Lease } from "./cache.ts";
+import type { AsOf } from "./delta-history.ts";
 import type { DeltaLog } from "./delta-log.ts";
 import { PARTITION_COLUMN } from "./delta-schema.ts";
 import type { Snapshot } from "./delta-snapshot.ts";
@@ -93,6 +94,39 @@ export class Catalog {
     }
   }
 
+  /** Loads the tables as they were. Only this session sees them so. The caller closes it. */
+  async sessionAsOf(streams: readonly Stream[], asOf: AsOf): Promise<Session> {
+    const { logs, cache, engine } = this.#options;
+    checkOneVersion(streams, asOf);
+    const connection = await engine.connect();
+    const leases: Lease[] = [];
+    const close = (): void => {
+      connection.closeSync();
+      leases.forEach((lease) => lease.release());
+    };
+    try {
+      for (const stream of streams) {
+        const snapshot = await logs[stream].at(asOf);
+        const lease = await cache.lease(cacheFiles(stream, snapshot)).catch((error: unknown) => {
+          throw vacuumed(stream, error);
+        });
+        leases.push(lease);
+        await connection.run(temporary(tableView(stream, lease.paths)));
+      }
+      if (streams.includes("features")) {
+        await this.#readViews(connection);
+        await connection.run(temporary(featureValuesView(this.#views)));
+      }
+      // Views are bound to the tables of the connection that makes them.
+      await connection.run(temporary(readingsCorrectedView()));
+      await connection.run("BEGIN TRANSACTION");
+      return { connection, close };
+    } catch (error) {
+      close();
+      throw error;
+    }
+  }
+
   close(): void {
     this.#ddl.closeSync();
   }
@@ -113,18 +147,57 @@ export class Catalog {
   async #nameFeatures(): Promise<void> {
     const version = this.#defined.get("features");
     if (version === this.#namedAt) return;
-    const reader = await this.#ddl.runAndReadAll("SELECT DISTINCT view_hash FROM features");
+    const hashes = await this.#readViews(this.#ddl);
+    await this.#ddl.run(featureValuesView(this.#views));
+    // A definition may come later than the vectors: then it is looked for again.
+    this.#namedAt = hashes.every((hash) => this.#views.has(hash)) ? version : undefined;
+  }
+
+  /** Reads the definitions that are not known yet, and returns the hashes of all whose vectors are in the table. */
+  async #readViews(connection: DuckDBConnection): Promise<readonly string[]> {
+    const reader = await connection.runAndReadAll("SELECT DISTINCT view_hash FROM features");
     const hashes = reader.getRows().map(([hash]) => String(hash));
     for (const hash of hashes)
       if (!this.#views.has(hash)) {
         const view = await readView(this.#options.store, hash);
         if (view !== undefined) this.#views.set(hash, view);
       }
-    await this.#ddl.run(featureValuesView(this.#views));
-    // A definition may come later than the vectors: then it is looked for again.
-    this.#namedAt = hashes.every((hash) => this.#views.has(hash)) ? version : undefined;
+    return hashes;
   }
 }
+
+/** The same view for one connection only, where it hides the one that all see. */
+const temporary = (statement: string): string =>
+  statement.replace(/^CREATE OR REPLACE VIEW/, "CREATE OR REPLACE TEMPORARY VIEW");
+
+/** Versions of tables have nothing to do with each other: a version means one table, a time means any number. */
+function checkOneVersion(streams: readonly Stream[], asOf: AsOf): void {
+  if (!("version" in asOf) || streams.length === 1) return;
+  const names = streams.length === 0 ? "no table" : `the tables ${streams.join(", ")}`;
+  throw new PipelineError(
+    "sql.invalid",
+    `version ${asOf.version} is of one table, and the query names ${names}`,
+    {
+      hint:
+        streams.length === 0
+          ? "Name a table in the query."
+          : "Give a time, which means a version of each table.",
+    },
+  );
+}
+
+/** What a file that is gone means for a version that is not the newest. */
+const vacuumed = (stream: Stream, error: unknown): unknown =>
+  error instanceof PipelineError && error.code === "lake.file_missing"
+    ? new PipelineError(
+        "lake.version_gone",
+        `table ${stream} cannot be read any more as it was: ${error.message}`,
+        {
+          cause: error,
+          hint: "Its files were compacted or went out of retention, and were vacuumed. Ask for a later time.",
+        },
+      )
+    : error;
 
 /** A view's definition from the lake; undefined where it is not there. Throws PipelineError "lake.view_damaged". */
 async function readView(store: ObjectStore, hash: string): Promise<FeatureView | undefined> {

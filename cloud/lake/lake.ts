@@ -14,6 +14,7 @@ import { FileCache } from "./cache.ts";
 import { Catalog, type Session } from "./catalog.ts";
 import type { CommitReport } from "./commit-report.ts";
 import { Committer } from "./committer.ts";
+import type { AsOf } from "./delta-history.ts";
 import { DeltaLog } from "./delta-log.ts";
 import type { Snapshot } from "./delta-snapshot.ts";
 import { parseStats } from "./delta-stats.ts";
@@ -99,12 +100,18 @@ export class Lake {
     return this.#parts.committer.run();
   }
 
-  /** Answers one statement that only reads. Throws PipelineError "sql.invalid" and "sql.too_large". */
-  async sql(query: string): Promise<SqlResult> {
+  /**
+   * Answers one statement that only reads; `asOf`: of the tables as they were, instead of as they are.
+   *
+   * Throws PipelineError "sql.invalid", "sql.too_large", "lake.version_gone" and "lake.version_unknown".
+   */
+  async sql(query: string, { asOf }: { readonly asOf?: AsOf | undefined } = {}): Promise<SqlResult> {
     const { settings } = this.#parts;
     const ask = (): Promise<SqlResult> =>
-      this.#with(Catalog.streamsIn(query), ({ connection }) =>
-        askReadOnly(connection, query, settings.resultRowsMax),
+      this.#with(
+        Catalog.streamsIn(query),
+        ({ connection }) => askReadOnly(connection, query, settings.resultRowsMax),
+        asOf,
       );
     try {
       return await ask();
@@ -206,8 +213,15 @@ export class Lake {
     }
   }
 
-  async #with<T>(streams: readonly Stream[], work: (session: Session) => Promise<T>): Promise<T> {
-    const session = await this.#parts.catalog.session(streams);
+  async #with<T>(
+    streams: readonly Stream[],
+    work: (session: Session) => Promise<T>,
+    asOf?: AsOf,
+  ): Promise<T> {
+    const { catalog } = this.#parts;
+    const session = await (asOf === undefined
+      ? catalog.session(streams)
+      : catalog.sessionAsOf(streams, asOf));
     try {
       return await work(session);
     } finally {
