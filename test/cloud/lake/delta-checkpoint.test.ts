@@ -183,7 +183,7 @@ test("a store that refuses checkpoints costs no commit, and says so", async () =
   expect(problems).toEqual(["lake.checkpoint_failed", "lake.checkpoint_failed"]);
 });
 
-test("a checkpoint keeps every field of what it holds", () => {
+test("a checkpoint keeps every field of what it holds", async () => {
   const file = {
     ...fileOf("ü"),
     stats: '{"numRecords":1}',
@@ -199,7 +199,7 @@ test("a checkpoint keeps every field of what it holds", () => {
     partitionValues: { date: "2026-11-21" },
     size: 9,
   };
-  const builderless = (snapshot: Snapshot): unknown => ({
+  const listed = (snapshot: Snapshot): unknown => ({
     ...snapshot,
     files: [...snapshot.files.values()],
     tombstones: [...snapshot.tombstones.values()],
@@ -215,7 +215,7 @@ test("a checkpoint keeps every field of what it holds", () => {
     createdTime: 1_700_000_000_000,
   };
   const store = new MemoryStore();
-  return putCommit(
+  await putCommit(
     store,
     0,
     { commitInfo: { timestamp: 0 } },
@@ -224,9 +224,8 @@ test("a checkpoint keeps every field of what it holds", () => {
     { add: file },
     { remove: tombstone },
     { txn: { appId: "gw", version: 7, lastUpdated: 3 } },
-  ).then(async () => {
-    const { snapshot } = await read(store);
-    const { body } = encodeCheckpoint(snapshot);
-    expect(builderless(decodeCheckpoint(0, [{ key: "k", body }]))).toEqual(builderless(snapshot));
-  });
+  );
+  const { snapshot } = await read(store);
+  const { body } = encodeCheckpoint(snapshot);
+  expect(listed(decodeCheckpoint(0, [{ key: "k", body }]))).toEqual(listed(snapshot));
 });
