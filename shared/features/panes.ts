@@ -31,6 +31,9 @@ export class Panes {
   readonly #capacity: number;
   readonly #columns = new Map<Part, Column>();
   readonly #run: Run = { times: new Float64Array(0), values: new Float64Array(0), from: 0, to: 0 };
+  /** The place that was asked for last: each part of a window asks for the same. */
+  #askedNumber = Number.NaN;
+  #askedPlace = 0;
   readonly #basis = new Float64Array(BASIS.width);
 
   constructor(paneUs: number, perWindow: number) {
@@ -104,8 +107,11 @@ export class Panes {
   }
 
   #place(number: number): number {
+    if (number === this.#askedNumber) return this.#askedPlace;
     const place = number % this.#capacity;
-    return place < 0 ? place + this.#capacity : place;
+    this.#askedNumber = number;
+    this.#askedPlace = place < 0 ? place + this.#capacity : place;
+    return this.#askedPlace;
   }
 
   #column(part: Part): Column {

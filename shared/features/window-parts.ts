@@ -28,6 +28,9 @@ export class WindowParts {
   readonly #edge = new Float64Array(BASIS.width);
   #whole: Readonly<Run> = this.#run;
   #span: PaneSpan | undefined;
+  /** From where and up to where its panes are whole. */
+  #fromUs = 0;
+  #toUs = 0;
   /** Number of the window, by which what was made for an earlier one is told apart. */
   #window = 0;
 
@@ -36,6 +39,9 @@ export class WindowParts {
     this.#whole = whole;
     this.#span = span;
     this.#window += 1;
+    if (span === undefined) return;
+    this.#fromUs = alignUp(span.startUs, span.panes.paneUs);
+    this.#toUs = alignDown(span.endUs, span.panes.paneUs);
   }
 
   /** Valid until the next window. */
@@ -64,11 +70,15 @@ export class WindowParts {
     run.to = this.#whole.to;
     if (span === undefined) return this.#measure(part, into, 0);
     const { panes, readings, startUs, endUs } = span;
-    const fromUs = alignUp(startUs, panes.paneUs);
-    const toUs = alignDown(endUs, panes.paneUs);
-    run.to = readings.lowerBound(fromUs);
-    let end = this.#measure(part, into, 0);
+    const fromUs = this.#fromUs;
+    const toUs = this.#toUs;
+    let end = 0;
+    if (fromUs > startUs) {
+      run.to = readings.lowerBound(fromUs);
+      end = this.#measure(part, into, end);
+    }
     end = panes.append(part, { readings, fromUs, toUs }, into, end);
+    if (toUs === endUs) return end;
     run.from = readings.lowerBound(toUs);
     run.to = this.#whole.to;
     return this.#measure(part, into, end);

@@ -130,16 +130,19 @@ test("a clock that is set back lets no time pass, and one that is set ahead no m
   expect(run([...quiet, heard(60, 30, "p2")], window).said).toEqual(["0..999.999 r0: 1 idle"]);
 });
 
-test("a message without readings lets time pass", () => {
+test("the engine says from when on any message closes windows of a silent device", () => {
   const view = viewOf([{ fn: "count" }], { ...SESSION, idleAfterMs: 10_000 });
   const engine = new WindowEngine(view, "hash", 0);
   engine.process(blockOf([heard(0, 0), heard(1, 50)]));
-  expect(engine.isWaiting).toBe(true);
-  expect(engine.arrive(2, 10_999_999)).toEqual([]);
-  const made = engine.arrive(3, 11_000_000);
+  expect(engine.idleDueAtUs).toBe(11_000_000);
+  const other = (receivedAtMs: number, offset: number): FeatureVector[] =>
+    engine.process(blockOf([{ atMs: 0, deviceType: "sluice", receivedAtMs, offset }]));
+  expect(other(10_999.999, 2)).toEqual([]);
+  expect(engine.idleDueAtUs).toBe(11_000_000);
+  const made = other(11_000, 3);
   expect(made.map(say)).toEqual(["0..50 r0: 2 idle"]);
   expect(made[0]).toMatchObject({ throughOffset: 3, closedAtUs: 11_000_000 });
-  expect(engine.isWaiting).toBe(false);
+  expect(engine.idleDueAtUs).toBe(Infinity);
   expect(engine.counters()).toMatchObject({ vectors: 1, idle: 1 });
 });
 
