@@ -2,6 +2,13 @@ import type { Stream } from "@sluice/shared/contract/stream.ts";
 import type { Lost } from "./delta-action.ts";
 import type { Gap } from "./plan-landing.ts";
 
+/** Columns that a gateway lands and this version leaves out. */
+export interface UnknownColumns {
+  readonly stream: Stream;
+  readonly gateway: string;
+  readonly columns: readonly string[];
+}
+
 /** What one pass over the landing objects did. */
 export interface CommitReport {
   readonly commits: number;
@@ -15,6 +22,12 @@ export interface CommitReport {
   readonly files: number;
   /** Landing objects that were past their grace. */
   readonly deleted: number;
+  /** Landing objects whose ranges are committed, and that wait out their grace. */
+  readonly kept: number;
+  /** Most bytes of decoded columns that one commit held at once. */
+  readonly heldBytesMax: number;
+  /** Columns of newer gateways that this version does not know: their rows were committed without them. */
+  readonly unknownColumns: readonly UnknownColumns[];
   /** Ranges that were passed over, because their objects could not be used. */
   readonly lost: readonly Lost[];
   /** Objects that no table needs and that were moved away. */
@@ -40,6 +53,9 @@ export const emptyTally = (): CommitTally => ({
   bytes: 0,
   files: 0,
   deleted: 0,
+  kept: 0,
+  heldBytesMax: 0,
+  unknownColumns: [],
   lost: [],
   setAside: [],
   gaps: [],

@@ -1,27 +1,31 @@
-import { sha256Hex } from "@sluice/shared/codec/hash.ts";
-import { LANDING_PREFIX, parseLandingKey, SHA256_METADATA } from "@sluice/shared/contract/lake-key.ts";
 import { type Stream, STREAMS } from "@sluice/shared/contract/stream.ts";
 import type { Clock } from "@sluice/shared/runtime/clock.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { Log } from "@sluice/shared/runtime/log.ts";
 import { newUuid } from "@sluice/shared/runtime/random.ts";
-import type { ObjectInfo, ObjectStore } from "@sluice/shared/store/object-store.ts";
-import { type CommitReport, type CommitTally, emptyTally } from "./commit-report.ts";
-import { concurrently } from "./concurrently.ts";
-import type { Landed, Lost } from "./delta-action.ts";
+import type { ObjectStore } from "@sluice/shared/store/object-store.ts";
+import { type Batch, readBatch } from "./batch.ts";
+import { type CommitReport, type CommitTally, emptyTally, type UnknownColumns } from "./commit-report.ts";
 import type { DeltaLog } from "./delta-log.ts";
 import { checkSchema, PARTITION_COLUMN, schemaString } from "./delta-schema.ts";
 import type { Snapshot } from "./delta-snapshot.ts";
-import { firstBatch, type LandingObject, planLanding, type Step } from "./plan-landing.ts";
-import { LANDING_BYTES_MAX, readLanding } from "./read-landing.ts";
-import { setAside } from "./set-aside.ts";
-import { type LandedTable, writeTableFiles } from "./write-table.ts";
+import { KeptLanding } from "./kept-landing.ts";
+import { LandingCleaner } from "./landing-cleaner.ts";
+import { findAt, type Found, walkLanding } from "./landing-finder.ts";
+import { firstBatch, type Gap, type LandingObject, planLanding, type Step } from "./plan-landing.ts";
+import { writeTableFiles } from "./write-table.ts";
 
-/** Landing objects that are fetched at once. */
-const FETCHES_MAX = 8;
+/** Landing objects that one commit takes: its entry in the log names each. */
+const COMMIT_OBJECTS_MAX = 5_000;
 
 /** How often one table's plan is made anew because another committer was faster, before giving up for this time. */
 const REPLANS_MAX = 100;
+
+/** How often everything is listed, also what is known to be done: duplicates that came late are found then. */
+const FULL_WALK_EVERY_US = 600_000_000;
+
+/** Gaps of one table whose missing object is asked for by name in one pass. */
+const PROBES_MAX = 64;
 
 const ENGINE = "sluice";
 
@@ -37,6 +41,12 @@ export interface CommitterOptions {
 /** The application of a gateway's stream in the table's log. */
 const appIdOf = (stream: Stream, gateway: string, epoch: string): string => `${gateway}/${epoch}/${stream}`;
 
+/** A pass under way. `requireHeld` throws where the work is no longer ours. */
+interface Pass {
+  readonly tally: CommitTally;
+  readonly requireHeld: () => void;
+}
+
 /**
  * Makes landing objects visible as rows of tables, each exactly once.
  *
@@ -44,93 +54,142 @@ const appIdOf = (stream: Stream, gateway: string, epoch: string): string => `${g
  * offset; it succeeds only on top of the very transaction that the plan began at. So it may die at any instant, or
  * run twice at once, and no row is missing or there twice: files without a commit are orphans.
  *
+ * - A list that lags neither loses nor doubles: what it does not show is asked for by the name that is expected next,
+ *   and comes with a later pass; what it shows although it is gone is passed over.
  * - A gap waits, is reported, and holds up only its own gateway, epoch and table.
  * - An object that is damaged, foreign or overlapping is copied below `quarantine/landing/` with its reason. Its range
  *   is recorded as lost in the commit that passes over it, and the rows behind it go on.
+ * - An object of an older gateway gets defaults in the columns that it lacks. One of a newer gateway is committed
+ *   without the columns that this version does not know, which is told once and in every report.
  * - An object is deleted when its range was committed for longer than the grace, and its bytes are those committed.
  */
 export class Committer {
   readonly #options: CommitterOptions;
-  /** Gaps that were logged. */
+  readonly #kept = new KeptLanding();
+  readonly #cleaner: LandingCleaner;
+  /** Gaps and unknown columns that were logged. */
   #known = new Set<string>();
+  #fullWalkAtUs: number | undefined;
 
   constructor(options: CommitterOptions) {
     this.#options = options;
+    const { store, clock, log, landingGraceMs } = options;
+    this.#cleaner = new LandingCleaner({ store, clock, log, landingGraceMs, kept: this.#kept });
   }
 
-  /** One pass over everything that has landed. Store errors are thrown; what was committed stays committed. */
-  async run(): Promise<CommitReport> {
+  /**
+   * One pass over what has landed. Store errors are thrown; what was committed stays committed.
+   *
+   * `requireHeld` is called before every commit and before anything is deleted, and throws where another is at work.
+   */
+  async run(requireHeld: () => void = () => undefined): Promise<CommitReport> {
+    const { store, clock, logs } = this.#options;
     const tally = emptyTally();
-    const objects = new Map<Stream, LandingObject[]>(STREAMS.map((stream) => [stream, []]));
-    for await (const info of this.#options.store.list(LANDING_PREFIX)) {
-      const range = parseLandingKey(info.key);
-      if (range === undefined) await this.#moveAway(info, "the key is not one that a gateway makes", tally);
-      else objects.get(range.stream)?.push({ ...info, range });
-    }
-    for (const [stream, own] of objects) if (own.length > 0) await this.#commitTable(stream, own, tally);
-    this.#reportGaps(tally);
+    const pass = { tally, requireHeld };
+    for (const stream of STREAMS) await logs[stream].refresh();
+    const nowUs = clock.monotonicUs();
+    const full = this.#fullWalkAtUs === undefined || nowUs - this.#fullWalkAtUs >= FULL_WALK_EVERY_US;
+    const done = {
+      through: (stream: Stream, gateway: string, epoch: string) =>
+        through(logs[stream].snapshot, stream, gateway, epoch),
+      keptOf: (stream: Stream, gateway: string, epoch: string) => this.#kept.countOf(stream, gateway, epoch),
+      isKept: (key: string) => this.#kept.has(key),
+    };
+    for await (const found of walkLanding(store, done, { full })) await this.#takeIn(found, pass);
+    if (full) this.#fullWalkAtUs = nowUs;
+    for (const stream of STREAMS) await this.#cleaner.clean(stream, requireHeld, tally);
+    this.#tellOnce(tally);
+    tally.kept = this.#kept.size;
     return tally;
   }
 
-  async #commitTable(stream: Stream, objects: readonly LandingObject[], tally: CommitTally): Promise<void> {
-    const log = this.#options.logs[stream];
-    let snapshot = await log.refresh();
-    let pending = objects;
-    for (let replans = 0; ;) {
-      const plan = planLanding(pending, (gateway, epoch) => through(snapshot, stream, gateway, epoch));
-      const steps = firstBatch(plan.steps, this.#options.commitBytesMax);
-      if (steps.length === 0) {
-        for (const object of plan.foreign)
-          await this.#moveAway(object, "its range overlaps that of other objects", tally);
-        for (const gap of plan.gaps) tally.gaps.push({ stream, ...gap });
-        await this.#cleanUp(log, plan.done, tally);
-        return;
-      }
-      const committed = await this.#commitSteps(stream, steps, snapshot, tally);
-      snapshot = await log.refresh();
-      if (committed) continue;
-      if (++replans > REPLANS_MAX)
-        throw new PipelineError("store.conflict", `table ${stream}: other committers came first every time`, {
-          hint: "Let one cloud service commit.",
-        });
-      pending = await this.#stillThere(stream);
+  async #takeIn({ objects, strangers }: Found, pass: Pass): Promise<void> {
+    if (strangers.length > 0) {
+      pass.requireHeld();
+      await this.#cleaner.moveAllAway(strangers, "the key is not one that a gateway makes", pass.tally);
     }
+    const byStream = Map.groupBy(objects, ({ range }) => range.stream);
+    for (const [stream, own] of byStream) await this.#commitTable(stream, own, pass);
   }
 
-  /** What lies in landing now, after another committer was found at work. */
-  async #stillThere(stream: Stream): Promise<readonly LandingObject[]> {
-    const objects: LandingObject[] = [];
-    for await (const info of this.#options.store.list(`${LANDING_PREFIX}${stream}/`)) {
-      const range = parseLandingKey(info.key);
-      if (range !== undefined) objects.push({ ...info, range });
+  async #commitTable(stream: Stream, objects: readonly LandingObject[], pass: Pass): Promise<void> {
+    const log = this.#options.logs[stream];
+    let pending = objects;
+    const probed = new Set<string>();
+    for (let replans = 0; replans <= REPLANS_MAX;) {
+      const snapshot = await log.refresh();
+      const plan = planLanding(pending, (gateway, epoch) => through(snapshot, stream, gateway, epoch));
+      for (const object of plan.done) this.#kept.add({ object, fate: await log.fateOf(object.key) });
+      const outcome = await this.#commitPlan(stream, { steps: plan.steps, planned: snapshot }, pass);
+      if (outcome.state === "overtaken") {
+        replans++;
+        continue;
+      }
+      if (outcome.state === "gone") {
+        const { gateway, epoch, to } = outcome.object.range;
+        if (through(await log.refresh(), stream, gateway, epoch) < to)
+          pending = pending.filter((object) => object !== outcome.object);
+        continue;
+      }
+      const late = await this.#probe(stream, plan.gaps, probed);
+      if (late.length > 0) {
+        pending = [...pending, ...late];
+        continue;
+      }
+      if (plan.foreign.length > 0) {
+        pass.requireHeld();
+        await this.#cleaner.moveAllAway(plan.foreign, "its range overlaps that of other objects", pass.tally);
+      }
+      for (const gap of plan.gaps) noteGap(stream, gap, pass.tally);
+      return;
     }
-    return objects;
+    throw new PipelineError("store.conflict", `table ${stream}: other committers came first every time`, {
+      hint: "Let one cloud service commit.",
+    });
+  }
+
+  /** Commits all steps of a plan, as many at a time as the limits allow. */
+  async #commitPlan(stream: Stream, { steps, planned }: Planned, pass: Pass): Promise<Outcome> {
+    const { store, clock, commitBytesMax, logs } = this.#options;
+    const limits = { bytesMax: commitBytesMax, objectsMax: COMMIT_OBJECTS_MAX };
+    // Where the plan believes each application to be: as planned, and moved on by our own commits, never by others'.
+    const reached = new Map<string, number>();
+    for (const { object } of steps) {
+      const { gateway, epoch } = object.range;
+      reached.set(appIdOf(stream, gateway, epoch), through(planned, stream, gateway, epoch));
+    }
+    for (let rest = steps; rest.length > 0;) {
+      pass.requireHeld();
+      const batch = await readBatch({ store, clock }, firstBatch(rest, limits));
+      if (batch.state === "gone") return batch;
+      if (!(await this.#commitBatch(stream, { batch, reached }, pass))) return { state: "overtaken" };
+      for (const { object } of batch.steps)
+        this.#kept.add({ object, fate: await logs[stream].fateOf(object.key) });
+      rest = rest.slice(batch.steps.length);
+    }
+    return { state: "done" };
   }
 
   /** False: another committer was faster; nothing was committed. */
-  async #commitSteps(
+  async #commitBatch(
     stream: Stream,
-    steps: readonly Step[],
-    snapshot: Snapshot,
-    tally: CommitTally,
+    { batch, reached }: { readonly batch: Batch; readonly reached: Map<string, number> },
+    pass: Pass,
   ): Promise<boolean> {
-    const read = await this.#read(steps);
-    if (read === undefined) return false;
     const { store, logs, clock } = this.#options;
     const nowMs = Math.floor(clock.nowUs() / 1_000);
-    const adds = await writeTableFiles(store, stream, read.tables, nowMs);
-    const expected = new Map<string, number>();
-    const reached = new Map<string, number>();
-    for (const { object } of steps) {
+    const adds = await writeTableFiles(store, stream, batch.tables, nowMs);
+    const moved = new Map<string, number>();
+    for (const { object } of batch.steps) {
       const { gateway, epoch, to } = object.range;
-      const appId = appIdOf(stream, gateway, epoch);
-      if (!expected.has(appId)) expected.set(appId, through(snapshot, stream, gateway, epoch));
-      reached.set(appId, to);
+      moved.set(appIdOf(stream, gateway, epoch), to);
     }
+    const expected = new Map([...moved.keys()].map((appId) => [appId, reached.get(appId) ?? -1]));
+    pass.requireHeld();
     // The commit point: from here the rows are in the table, and their ranges are never taken again.
     const outcome = await logs[stream].append({
       actions: [
-        ...[...reached].map(([appId, version]) => ({ txn: { appId, version, lastUpdated: nowMs } })),
+        ...[...moved].map(([appId, version]) => ({ txn: { appId, version, lastUpdated: nowMs } })),
         ...adds.map((add) => ({ add })),
       ],
       commitInfo: {
@@ -140,102 +199,99 @@ export class Committer {
         isBlindAppend: true,
         engineInfo: ENGINE,
         txnId: newUuid(),
-        sluice: { landed: read.landed, lost: read.lost },
+        sluice: { landed: batch.landed, lost: batch.lost },
       },
       metaData: newTable(stream, nowMs),
       expected,
       checkSchema: (existing) => checkSchema(stream, existing),
     });
     if (outcome === "overtaken") return false;
-    this.#count(stream, { ...read, files: adds.length, steps }, tally);
+    for (const [appId, version] of moved) reached.set(appId, version);
+    this.#count(stream, batch, pass.tally);
+    pass.tally.files += adds.length;
     return true;
   }
 
-  /** The rows of the steps' objects, and what could not be used, set aside. Undefined: an object is gone. */
-  async #read(
-    steps: readonly Step[],
-  ): Promise<{ tables: LandedTable[]; landed: Landed[]; lost: Lost[] } | undefined> {
-    const { store, clock } = this.#options;
-    const found = { tables: [] as LandedTable[], landed: [] as Landed[], lost: [] as Lost[] };
-    const reads = concurrently(steps, FETCHES_MAX, ({ object }) => readLanding(store, object));
-    for await (const [{ object, overlaps }, read] of reads) {
-      const { key, range } = object;
-      if (read.state === "gone") return undefined;
-      if (read.state === "ready" && !overlaps) {
-        found.tables.push({ range, table: read.table });
-        found.landed.push({ key, sha256: read.sha256, rows: read.table.count });
-        continue;
-      }
-      const reason = read.state === "ready" ? "its range overlaps what is committed" : read.reason;
-      const body = read.state === "ready" ? await bodyOf(store, key) : read.body;
-      found.lost.push({ key, reason, setAside: await setAside(store, clock, { key, body, reason }) });
-    }
-    return found;
-  }
-
-  #count(
-    stream: Stream,
-    done: {
-      readonly landed: readonly Landed[];
-      readonly lost: readonly Lost[];
-      readonly files: number;
-      readonly steps: readonly Step[];
-    },
-    tally: CommitTally,
-  ): void {
-    const rows = done.landed.reduce((sum, object) => sum + object.rows, 0);
+  #count(stream: Stream, batch: Batch, tally: CommitTally): void {
+    const rows = batch.landed.reduce((sum, object) => sum + object.rows, 0);
     tally.commits++;
-    tally.files += done.files;
     tally.rows += rows;
-    tally.objects += done.landed.length;
-    tally.bytes += done.steps.reduce((sum, { object }) => sum + object.bytes, 0);
+    tally.objects += batch.landed.length;
+    tally.bytes += batch.steps.reduce((sum, { object }) => sum + object.bytes, 0);
+    tally.heldBytesMax = Math.max(tally.heldBytesMax, batch.heldBytes);
     tally.rowsByTable[stream] = (tally.rowsByTable[stream] ?? 0) + rows;
-    for (const lost of done.lost) {
+    for (const { range, columns } of batch.unknown) noteUnknown({ ...range, columns }, tally);
+    for (const lost of batch.lost) {
       tally.lost.push(lost);
       this.#options.log.error(lost, "a landing object could not be used; its range is recorded as lost");
     }
   }
 
-  /** Deletes objects whose very bytes were committed and are past their grace; moves away what only looks so. */
-  async #cleanUp(log: DeltaLog, done: readonly LandingObject[], tally: CommitTally): Promise<void> {
-    const { store, clock, landingGraceMs } = this.#options;
-    const nowMs = clock.nowUs() / 1_000;
-    for (const object of done) {
-      const fate = await log.fateOf(object.key);
-      if (fate === undefined)
-        await this.#moveAway(object, "its range was committed from other objects, or given up", tally);
-      else if (nowMs - fate.atMs <= landingGraceMs) continue;
-      else if (fate.state === "lost") await this.#moveAway(object, "its range was given up", tally);
-      else if ((await checksumOf(store, object.key)) === fate.sha256) {
-        await store.delete(object.key);
-        tally.deleted++;
-      } else
-        await this.#moveAway(object, `its bytes are not those that were committed (${fate.sha256})`, tally);
+  /** What should come next and was not listed, asked for by name, once for each gap. */
+  async #probe(stream: Stream, gaps: readonly Gap[], probed: Set<string>): Promise<readonly LandingObject[]> {
+    const late: LandingObject[] = [];
+    for (const { gateway, epoch, from } of gaps) {
+      const name = `${gateway}/${epoch}/${from}`;
+      if (probed.has(name) || probed.size >= PROBES_MAX) continue;
+      probed.add(name);
+      late.push(...(await findAt(this.#options.store, { stream, gateway, epoch, from })));
     }
+    return late;
   }
 
-  /** Copies an object that no table needs to quarantine, then deletes it. One that is too large to copy stays. */
-  async #moveAway(info: ObjectInfo, reason: string, tally: CommitTally): Promise<void> {
-    const { store, clock, log } = this.#options;
-    const { key } = info;
-    const body = info.bytes <= LANDING_BYTES_MAX ? await bodyOf(store, key) : undefined;
-    if (body === undefined && info.bytes <= LANDING_BYTES_MAX) return; // Another committer did it.
-    const aside = await setAside(store, clock, { key, body, reason });
-    if (body !== undefined) await store.delete(key);
-    tally.setAside.push({ key, reason, setAside: aside });
-    log.warn({ key, setAside: aside }, `a landing object was set aside: ${reason}`);
-  }
-
-  /** Gaps are in every report and once in the log. */
-  #reportGaps(tally: CommitTally): void {
+  /** Gaps and unknown columns are in every report and once in the log. */
+  #tellOnce(tally: CommitTally): void {
+    const { log } = this.#options;
     const names = new Set<string>();
-    for (const gap of tally.gaps) {
-      const name = `${gap.stream}/${gap.gateway}/${gap.epoch}/${gap.from}`;
+    const tell = (name: string, what: object, text: string): void => {
       names.add(name);
-      if (!this.#known.has(name)) this.#options.log.warn(gap, "rows have not come; those behind them wait");
-    }
-    this.#known = names;
+      if (!this.#known.has(name)) log.warn(what, text);
+    };
+    for (const gap of tally.gaps)
+      tell(
+        `gap ${gap.stream}/${gap.gateway}/${gap.epoch}/${gap.from}`,
+        gap,
+        "rows have not come; those behind them wait",
+      );
+    for (const unknown of tally.unknownColumns)
+      tell(
+        `columns ${unknown.stream}/${unknown.gateway}/${unknown.columns.join()}`,
+        unknown,
+        "a newer gateway lands columns that this version does not know; its rows are committed without them",
+      );
+    // A column stays known: rows that have it come and go.
+    this.#known = new Set([...names, ...[...this.#known].filter((name) => name.startsWith("columns "))]);
   }
+}
+
+/** A plan's steps, and the snapshot that it was made on. */
+interface Planned {
+  readonly steps: readonly Step[];
+  readonly planned: Snapshot;
+}
+
+type Outcome =
+  { readonly state: "done" | "overtaken" } | { readonly state: "gone"; readonly object: LandingObject };
+
+/** Adds a gap to the report; the same gap of another part of the walk has more that waits behind it. */
+function noteGap(stream: Stream, gap: Gap, tally: CommitTally): void {
+  const same = (other: Gap & { readonly stream: Stream }): boolean =>
+    other.stream === stream &&
+    other.gateway === gap.gateway &&
+    other.epoch === gap.epoch &&
+    other.from === gap.from;
+  const place = tally.gaps.findIndex(same);
+  const known = tally.gaps[place];
+  if (known === undefined) tally.gaps.push({ stream, ...gap });
+  else tally.gaps[place] = { ...known, waiting: known.waiting + gap.waiting };
+}
+
+function noteUnknown({ stream, gateway, columns }: UnknownColumns, tally: CommitTally): void {
+  const name = columns.join();
+  const isKnown = tally.unknownColumns.some(
+    (other) => other.stream === stream && other.gateway === gateway && other.columns.join() === name,
+  );
+  if (!isKnown) tally.unknownColumns.push({ stream, gateway, columns });
 }
 
 const through = (snapshot: Snapshot, stream: Stream, gateway: string, epoch: string): number =>
@@ -250,15 +306,3 @@ const newTable = (stream: Stream, nowMs: number): Parameters<DeltaLog["append"]>
   configuration: {},
   createdTime: nowMs,
 });
-
-async function bodyOf(store: ObjectStore, key: string): Promise<Uint8Array | undefined> {
-  const result = await store.get(key);
-  return result.state === "found" ? result.object.body : undefined;
-}
-
-async function checksumOf(store: ObjectStore, key: string): Promise<string | undefined> {
-  const stated = (await store.head(key))?.metadata[SHA256_METADATA];
-  if (stated !== undefined) return stated;
-  const body = await bodyOf(store, key);
-  return body === undefined ? undefined : sha256Hex(body);
-}

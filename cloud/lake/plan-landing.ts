@@ -78,12 +78,19 @@ function planEpoch(sorted: readonly LandingObject[], committed: number, plan: Pl
   }
 }
 
-/** The first steps that one commit may take: at least one, at most `bytesMax` bytes of objects. Pure. */
-export function firstBatch(steps: readonly Step[], bytesMax: number): readonly Step[] {
+/** What one commit may take. */
+export interface BatchLimits {
+  /** Bytes of objects as they lie in the lake. */
+  readonly bytesMax: number;
+  readonly objectsMax: number;
+}
+
+/** The first steps that one commit may take, and at least one. Pure. */
+export function firstBatch(steps: readonly Step[], { bytesMax, objectsMax }: BatchLimits): readonly Step[] {
   let bytes = 0;
   const end = steps.findIndex(({ object }, i) => {
     bytes += object.bytes;
-    return i > 0 && bytes > bytesMax;
+    return i > 0 && (bytes > bytesMax || i >= objectsMax);
   });
   return end < 0 ? steps : steps.slice(0, end);
 }

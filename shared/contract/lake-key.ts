@@ -18,11 +18,15 @@ export const SHA256_METADATA = "sha256";
 
 export const LANDING_PREFIX = "landing/";
 
-export function landingKey(range: LandingRange): string {
-  const from = String(range.from).padStart(OFFSET_DIGITS, "0");
-  const to = String(range.to).padStart(OFFSET_DIGITS, "0");
-  return `${LANDING_PREFIX}${range.stream}/gateway=${range.gateway}/epoch=${range.epoch}/${from}-${to}.arrow.zst`;
-}
+/** An offset as keys have it. */
+export const offsetKey = (offset: number): string => String(offset).padStart(OFFSET_DIGITS, "0");
+
+/** Where the landing objects of one stream of one gateway's buffer lie. */
+export const epochPrefix = ({ stream, gateway, epoch }: Omit<LandingRange, "from" | "to">): string =>
+  `${LANDING_PREFIX}${stream}/gateway=${gateway}/epoch=${epoch}/`;
+
+export const landingKey = (range: LandingRange): string =>
+  `${epochPrefix(range)}${offsetKey(range.from)}-${offsetKey(range.to)}.arrow.zst`;
 
 /** Reads a landing key; undefined where it is not one that `landingKey` makes. */
 export function parseLandingKey(key: string): LandingRange | undefined {

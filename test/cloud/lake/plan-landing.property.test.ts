@@ -59,15 +59,17 @@ test("every object is a step, done, foreign, or waits behind a gap", () => {
 
 test("committing batch by batch ends with everything used that committing at once uses, and always ends", () => {
   fc.assert(
-    fc.property(objects, fc.integer({ min: 1, max: 60 }), (landed, bytesMax) => {
+    fc.property(objects, fc.integer({ min: 1, max: 60 }), fc.integer({ min: 1, max: 8 }), (...given) => {
+      const [landed, bytesMax, objectsMax] = given;
       const reached = new Map<string, number>();
       const used: string[] = [];
       for (let batches = 0; ; batches++) {
         expect(batches).toBeLessThanOrEqual(landed.length);
         const { steps } = planLanding(landed, (gateway) => reached.get(gateway) ?? -1);
-        const batch = firstBatch(steps, bytesMax);
+        const batch = firstBatch(steps, { bytesMax, objectsMax });
         if (batch.length === 0) break;
         expect(batch.length === 1 || batch.length * 10 <= bytesMax).toBe(true);
+        expect(batch.length).toBeLessThanOrEqual(objectsMax);
         for (const { object: step, overlaps } of batch) {
           reached.set(step.range.gateway, step.range.to);
           if (!overlaps) used.push(step.key);
