@@ -12,6 +12,7 @@ import { GroupCommit } from "./buffer/group-commit.ts";
 import { lockBuffer } from "./buffer/lock.ts";
 import { type GatewaySettings, host, SOFTWARE_VERSION } from "./config.ts";
 import { OnlineClerk } from "./features/online-clerk.ts";
+import { SilenceTeller } from "./features/silence-teller.ts";
 import { createBrokerClient } from "./ingest/broker-client.ts";
 import { createEmbeddedBroker } from "./ingest/embedded-broker.ts";
 import { RequestDesk } from "./ingest/request-desk.ts";
@@ -45,6 +46,7 @@ export class Gateway {
   readonly #commit: GroupCommit;
   readonly #sources: readonly Source[];
   readonly #clerk: OnlineClerk;
+  readonly #silence: SilenceTeller;
   readonly #status: StatusServer;
   readonly #lifecycle: Lifecycle;
   readonly #startedAtUs: number;
@@ -87,6 +89,11 @@ export class Gateway {
     const spoolDir = join(settings.buffer.dir, SPOOL_DIR);
     const online = (query: OnlineQuery): Promise<OnlineAnswer> => this.#pipeline.online(query);
     this.#clerk = new OnlineClerk(settings.gateway, online);
+    this.#silence = new SilenceTeller({
+      gateway: settings.gateway,
+      clock: wiring.clock,
+      sink: this.#commit,
+    });
     const answering = {
       ...wiring,
       settings: settings.ingest,
@@ -154,14 +161,19 @@ export class Gateway {
     });
   }
 
-  /** Samples the counters once a second, so that rates look back on a minute however often somebody asks. */
+  /**
+   * Samples the counters once a second, so that rates look back on a minute however often somebody asks, and lets time
+   * pass for silent devices.
+   */
   #meter(): Part {
     const { clock } = this.#options;
     const stopping = new AbortController();
     let running = Promise.resolve();
     const run = async (): Promise<void> => {
       while (!stopping.signal.aborted) {
-        this.#meters.sample(await this.#pipeline.snapshot(), clock.monotonicUs());
+        const snapshot = await this.#pipeline.snapshot();
+        this.#meters.sample(snapshot, clock.monotonicUs());
+        this.#silence.tell(snapshot.features.idleDueAtUs);
         await clock.sleep(METER_INTERVAL_MS, stopping.signal);
       }
     };

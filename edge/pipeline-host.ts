@@ -305,6 +305,13 @@ export class PipelineHost {
     return slot.state === "ready" ? slot.model : undefined;
   }
 
+  /** Where messages wait to be worked off, time passes with them. */
+  #idleDueAtUs(): number | undefined {
+    const { idleDueAtUs } = this.#pipeline.features;
+    const isBehind = this.#state.decodedThrough + 1 < this.#log.nextOffset;
+    return isBehind || idleDueAtUs === Infinity ? undefined : idleDueAtUs;
+  }
+
   /** Everything that the status says of this thread. */
   snapshot(): PipelineSnapshot {
     const { buffer } = this.#options.settings;
@@ -335,6 +342,7 @@ export class PipelineHost {
           hash,
           withheldDevices,
         })),
+        idleDueAtUs: this.#idleDueAtUs(),
         counters: this.#pipeline.features.counters(),
       },
       contracts: this.#pipeline.contractStatus(BREAKERS_SHOWN_MAX),

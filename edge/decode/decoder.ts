@@ -12,6 +12,7 @@ import {
   parseSpoolTopic,
   type SpoolHeader,
 } from "@sluice/shared/contract/spool.ts";
+import { parseSilenceTopic, SILENCE_DEVICE_TYPE, SILENCE_METRIC } from "@sluice/shared/contract/silence.ts";
 import { LABEL_TOPIC } from "@sluice/shared/contract/topic.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { ClockWatch, type ClockWatchState } from "./clock-watch.ts";
@@ -241,8 +242,13 @@ export class Decoder {
   }
 
   #decodeMessage(message: RawMessage): void {
+    const silent = parseSilenceTopic(message.topic);
     const refusal =
-      message.topic === LABEL_TOPIC ? this.#decodeLabel(message) : this.#decodeReadings(message);
+      message.topic === LABEL_TOPIC
+        ? this.#decodeLabel(message)
+        : silent === undefined
+          ? this.#decodeReadings(message)
+          : this.#decodeSilence(message, silent);
     if (refusal === "ignored") this.#ignored += 1;
     else if (refusal !== undefined) this.#quarantine.refuse(0, refusal);
     this.#quarantine.endMessage(message);
@@ -292,6 +298,15 @@ export class Decoder {
     if (typeof label === "string") return { reason: "label.invalid", detail: label };
     this.#labels.push(label);
     return undefined;
+  }
+
+  /** The gateway's own word that nobody sends, as a reading, so that the lake too knows that time has passed. */
+  #decodeSilence(message: RawMessage, gateway: string): Refusal | "ignored" | undefined {
+    const target = { route: { deviceType: SILENCE_DEVICE_TYPE }, device: undefined, metric: undefined };
+    return this.#decodeInto(message, target, () => {
+      this.#values.record(undefined, gateway);
+      this.#values.value(SILENCE_METRIC, 1);
+    });
   }
 
   #decodeReadings(message: RawMessage): Refusal | "ignored" | undefined {

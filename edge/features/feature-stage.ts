@@ -53,14 +53,9 @@ export class FeatureStage {
     return inOrder(this.#engines.map((engine) => engine.process(block)));
   }
 
-  /** A message without readings, after all those before: only time passes. */
-  arrive(offset: number, receivedAtUs: number): FeatureVector[] {
-    return inOrder(this.#engines.map((engine) => engine.arrive(offset, receivedAtUs)));
-  }
-
-  /** Whether there is a window that time alone would close. */
-  get isWaiting(): boolean {
-    return this.#engines.some((engine) => engine.isWaiting);
+  /** The arrival time from which on the next message closes windows of a silent device; infinity where none would. */
+  get idleDueAtUs(): number {
+    return Math.min(...this.#engines.map((engine) => engine.idleDueAtUs));
   }
 
   views(): readonly ComputedView[] {

@@ -39,6 +39,8 @@ export interface PipelineSnapshot {
       /** Devices whose vectors are kept from models now. */
       readonly withheldDevices: number;
     }[];
+    /** When windows of a silent device are to be closed, should nobody send until then. */
+    readonly idleDueAtUs?: number | undefined;
     readonly counters: Readonly<Record<string, number>>;
   };
   /** How the devices keep their contracts at the moment. */

@@ -36,7 +36,7 @@ const SHED: Target = { state: "shed" };
  *
  * Where the view says so, a device that was silent for `idleAfterMs` has its open windows closed. The time for that is
  * made of the arrival times of all messages that the engine is given, of other devices and types too: it passes with
- * readings and with `arrive`, and is no clock's. When such a device sends again, its readings revise those windows.
+ * readings, and is no clock's. When such a device sends again, its readings revise those windows.
  *
  * So each vector is made by one message, and the same readings in the same order give the same vectors in the same
  * order and the same bits, however they are cut into blocks and wherever a checkpoint is taken and restored. In which
@@ -125,20 +125,14 @@ export class WindowEngine {
     return this.#takeMade();
   }
 
-  /** A message without readings: only time passes. Must be after all those before. */
-  arrive(offset: number, receivedAtUs: number): FeatureVector[] {
-    this.#begin(offset, receivedAtUs);
-    return this.settle();
-  }
-
   /** Devices whose vectors are withheld now. */
   get withheldDevices(): number {
     return this.#parts.contract.openCount;
   }
 
-  /** Whether time that passes without readings would close a window. */
-  get isWaiting(): boolean {
-    return this.#silence.isWaiting;
+  /** The arrival time from which on the next message closes windows of a silent device; infinity where none would. */
+  get idleDueAtUs(): number {
+    return this.#silence.dueAtUs(this.#idleAfterUs);
   }
 
   counters(): Readonly<EngineCounters> {

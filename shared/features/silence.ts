@@ -36,8 +36,10 @@ export class Silence<T> {
     return this.#arrivedAtUs;
   }
 
-  get isWaiting(): boolean {
-    return this.#first !== undefined;
+  /** When a message must arrive for whoever has been silent longest to be silent for so long; infinity for nobody. */
+  dueAtUs(silentUs: number): number {
+    if (this.#first === undefined) return Infinity;
+    return this.#arrivedAtUs + this.#first.heardAtUs + silentUs - this.#nowUs;
   }
 
   resume(nowUs: number, arrivedAtUs: number): void {

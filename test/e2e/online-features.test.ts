@@ -114,3 +114,35 @@ test("the newest features are served over MQTT and HTTP, with age and time to li
   const again = (await (await fetchFeatures(second, "seconds?device=pump-1")).json()) as OnlineAnswer;
   expect(again.vectors).toMatchObject([expected]);
 });
+
+test("where nobody sends any more, windows of silent devices close, and the lake computes the same", async () => {
+  const view = { ...SECONDS_VIEW, name: "quiet", window: { ...SECONDS_VIEW.window, idleAfterMs: 1_000 } };
+  const site = await Site.make({ features: { views: [view] } });
+  const first = await site.startGateway();
+  const startMs = Math.floor(systemClock.nowUs() / 1_000_000) * 1_000 - 1_000;
+  const message = (ts: number, n: number): [string, string] => [
+    "plant/pump-1/telemetry",
+    JSON.stringify({ ts, n }),
+  ];
+  await publishAll(await connectPublisher(first), [message(startMs, 1), message(startMs + 10, 2)]);
+  await first.statusWhen("the silence has closed the window", ({ features }) =>
+    Object.entries(features.counters).some(([name, count]) => name.endsWith(".idle") && count === 1),
+  );
+  const answer = (await (await fetchFeatures(first, "quiet?device=pump-1")).json()) as OnlineAnswer;
+  expect(answer.vectors).toMatchObject([{ status: "PRESENT", closedBy: "idle", readingCount: 2 }]);
+  await first.kill();
+
+  // The silence is in the log like all that came: a restart neither forgets nor repeats it.
+  const second = await site.startGateway();
+  await publishAll(await connectPublisher(second), [message(startMs + 20, 3)]);
+  await second.statusWhen(
+    "all is in the lake",
+    ({ counters, buffer }) =>
+      counters["messages"] === 4 && buffer.deliveredThrough === 3 && buffer.outbox.batches === 0,
+  );
+  await site.cloud("commit");
+  const { stdout } = await site.cloud("features verify", "--json");
+  expect(JSON.parse(stdout)).toMatchObject([
+    { view: "quiet", vectors: 2, equal: 2, different: 0, waiting: 0 },
+  ]);
+});

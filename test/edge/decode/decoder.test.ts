@@ -372,3 +372,11 @@ test("routes that contradict each other are refused at construction, with the pa
     /decode\.routes\.0\.topic: "\{site\}" is not known/,
   );
 });
+
+test("that nobody sends, as the gateway's log has it, is a reading, whatever routes and ignored topics say", () => {
+  const decoder = decoderOf({ ...SETTINGS, ignoredTopics: ["sluice/#"] });
+  const { readings, quarantine } = decoder.decode([messageOf(3, "sluice/site-1/silence", "")]);
+  expect(lines(readings)).toEqual(["3/0 site-1 silence 1  arrival"]);
+  expect(readings.series[0]?.deviceType).toBe("sluice");
+  expect(quarantine).toEqual([]);
+});
