@@ -30,6 +30,9 @@ const EVICTION_SHARE = 0.9;
 /** What is left of a fetch or of a spill after a crash is removed when it is this old. */
 const LEFTOVER_AGE_US = 86_400_000_000;
 
+/** When every copy was changed last, as its file says: in 2000. */
+const UNCHANGED_S = 946_684_800;
+
 const PARTIAL = ".partial";
 
 interface CacheOptions {
@@ -131,11 +134,12 @@ export class FileCache {
     return fetched;
   }
 
-  /** Notes that a copy is used now; false where there is none. */
+  /** Notes that a copy is used now, by its access time; false where there is none. */
   async #touch(path: string): Promise<boolean> {
     const nowS = this.#options.clock.nowUs() / 1_000_000;
     try {
-      await utimes(path, nowS, nowS);
+      // A copy never changes, and the engine trusts what it knows of a file while the time of its change is the same.
+      await utimes(path, nowS, UNCHANGED_S);
       return true;
     } catch (error) {
       if (isMissing(error)) return false;
@@ -213,7 +217,7 @@ async function filesBelow(dir: string): Promise<Copy[]> {
     const path = join(entry.parentPath, entry.name);
     // Another process may have evicted it meanwhile.
     const found = await stat(path).catch(() => undefined);
-    if (found !== undefined) copies.push({ path, bytes: found.size, usedAtMs: found.mtimeMs });
+    if (found !== undefined) copies.push({ path, bytes: found.size, usedAtMs: found.atimeMs });
   }
   return copies;
 }

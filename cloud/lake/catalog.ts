@@ -6,17 +6,24 @@ import { type Stream, STREAMS } from "@sluice/shared/contract/stream.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { ObjectStore } from "@sluice/shared/store/object-store.ts";
 import type { CacheFile, FileCache, Lease } from "./cache.ts";
+import type { AddFile } from "./delta-action.ts";
 import type { AsOf } from "./delta-history.ts";
 import type { DeltaLog } from "./delta-log.ts";
 import { PARTITION_COLUMN } from "./delta-schema.ts";
 import type { Snapshot } from "./delta-snapshot.ts";
+import { parseStats } from "./delta-stats.ts";
+import { pruneFiles } from "./prune-files.ts";
+import { planScans, shapeStatements } from "./prune-plan.ts";
+import type { Term } from "./prune-terms.ts";
 import type { SqlEngine } from "./sql.ts";
 import {
+  DERIVED_VIEWS,
+  type DerivedView,
+  derivedView,
   FEATURE_VALUES,
-  featureValuesView,
-  READINGS_CORRECTED,
-  readingsCorrectedView,
+  tableRows,
   tableView,
+  unloadedDerivedView,
   unloadedView,
 } from "./views.ts";
 
@@ -33,71 +40,48 @@ interface CatalogOptions {
   readonly engine: SqlEngine;
 }
 
-/** The tables as the engine sees them: views over the cached files of the newest snapshots. */
+/** What a session is for. */
+export interface SessionOptions {
+  /** The one query that is run: only the files are loaded that may have rows for it. Without it, all. */
+  readonly query?: string | undefined;
+  /** The tables as they were, instead of as they are. */
+  readonly asOf?: AsOf | undefined;
+}
+
+/** View hashes of files that are remembered; when there are more they are looked up anew. */
+const REMEMBERED_FILES_MAX = 100_000;
+
+/** The tables as the engine sees them: views over cached files, made for each session. */
 export class Catalog {
   readonly #options: CatalogOptions;
-  readonly #ddl: DuckDBConnection;
-  readonly #defined = new Map<Stream, number>();
   readonly #views = new Map<string, FeatureView>();
-  /** Version of the features table whose view hashes were looked up; undefined while a definition is missing. */
-  #namedAt: number | undefined;
-  /** The last change of the views; changes come one after the other. */
-  #changing: Promise<void> = Promise.resolve();
+  /** Hashes of the views whose vectors are in a file, by the file's path in the cache. */
+  readonly #hashes = new Map<string, readonly string[]>();
 
   static async open(options: CatalogOptions): Promise<Catalog> {
-    const catalog = new Catalog(options, await options.engine.connect());
-    for (const stream of STREAMS) await catalog.#ddl.run(unloadedView(stream));
-    await catalog.#ddl.run(featureValuesView(new Map()));
-    await catalog.#ddl.run(readingsCorrectedView());
-    return catalog;
+    const connection = await options.engine.connect();
+    for (const stream of STREAMS) await connection.run(unloadedView(stream));
+    for (const view of DERIVED_VIEWS) await connection.run(unloadedDerivedView(view));
+    for (const statement of shapeStatements()) await connection.run(statement);
+    connection.closeSync();
+    return new Catalog(options);
   }
 
-  private constructor(options: CatalogOptions, ddl: DuckDBConnection) {
+  private constructor(options: CatalogOptions) {
     this.#options = options;
-    this.#ddl = ddl;
   }
 
   /** The tables that a query's text names; one too many costs a download, one too few is refused by its view. */
   static streamsIn(query: string): readonly Stream[] {
-    const names = new Set(query.toLowerCase().match(/\w+/g) ?? []);
-    if (names.has(FEATURE_VALUES)) names.add("features");
-    if (names.has(READINGS_CORRECTED)) for (const stream of ["readings", "events"]) names.add(stream);
+    const names = namesIn(query);
+    for (const { of } of derivedIn(query)) for (const stream of of) names.add(stream);
     return STREAMS.filter((stream) => names.has(stream));
   }
 
-  /** Loads the newest version of the tables. The caller closes the session. */
-  async session(streams: readonly Stream[]): Promise<Session> {
-    const { logs, cache, engine } = this.#options;
-    const leases: Lease[] = [];
-    const release = (): void => leases.forEach((lease) => lease.release());
-    try {
-      for (const stream of streams) {
-        const snapshot = await logs[stream].refresh();
-        const lease = await cache.lease(cacheFiles(stream, snapshot));
-        leases.push(lease);
-        await this.#change(() => this.#define(stream, snapshot, lease));
-      }
-      if (streams.includes("features")) await this.#change(() => this.#nameFeatures());
-      const connection = await engine.connect();
-      // All queries of a session see the same views, although other sessions define newer ones.
-      await connection.run("BEGIN TRANSACTION");
-      return {
-        connection,
-        close: () => {
-          connection.closeSync();
-          release();
-        },
-      };
-    } catch (error) {
-      release();
-      throw error;
-    }
-  }
-
-  /** Loads the tables as they were. Only this session sees them so. The caller closes it. */
-  async sessionAsOf(streams: readonly Stream[], asOf: AsOf): Promise<Session> {
-    const { logs, cache, engine } = this.#options;
-    checkOneVersion(streams, asOf);
+  /** Loads tables: their newest version, unless another is asked for. The caller closes the session. */
+  async session(streams: readonly Stream[], { query, asOf }: SessionOptions = {}): Promise<Session> {
+    const { logs, engine } = this.#options;
+    if (asOf !== undefined) checkOneVersion(streams, asOf);
     const connection = await engine.connect();
     const leases: Lease[] = [];
     const close = (): void => {
@@ -105,21 +89,17 @@ export class Catalog {
       leases.forEach((lease) => lease.release());
     };
     try {
+      const scans = await beginPlanned(connection, streams, query);
       for (const stream of streams) {
-        const snapshot = await logs[stream].at(asOf);
-        const lease = await cache.lease(cacheFiles(stream, snapshot)).catch((error: unknown) => {
-          throw vacuumed(stream, error);
-        });
+        const snapshot = await (asOf === undefined ? logs[stream].refresh() : logs[stream].at(asOf));
+        const files = filesFor(stream, snapshot, scans?.get(stream));
+        const lease = await this.#lease(stream, cacheFiles(stream, snapshot, files), asOf);
         leases.push(lease);
-        await connection.run(temporary(tableView(stream, lease.paths)));
+        await connection.run(tableView(stream, lease.paths));
+        if (stream === "features" && query !== undefined && derivedIn(query).some(namesFeatures))
+          await this.#readViews(connection, files, lease.paths);
       }
-      if (streams.includes("features")) {
-        await this.#readViews(connection);
-        await connection.run(temporary(featureValuesView(this.#views)));
-      }
-      // Views are bound to the tables of the connection that makes them.
-      await connection.run(temporary(readingsCorrectedView()));
-      await connection.run("BEGIN TRANSACTION");
+      for (const view of derivedIn(query ?? "")) await connection.run(derivedView(view, this.#views));
       return { connection, close };
     } catch (error) {
       close();
@@ -127,48 +107,81 @@ export class Catalog {
     }
   }
 
-  close(): void {
-    this.#ddl.closeSync();
+  async #lease(stream: Stream, files: readonly CacheFile[], asOf: AsOf | undefined): Promise<Lease> {
+    return this.#options.cache.lease(files).catch((error: unknown) => {
+      throw asOf === undefined ? error : vacuumed(stream, error);
+    });
   }
 
-  #change(work: () => Promise<void>): Promise<void> {
-    const changed = this.#changing.then(work);
-    this.#changing = changed.catch(() => undefined);
-    return changed;
-  }
-
-  async #define(stream: Stream, snapshot: Snapshot, lease: Lease): Promise<void> {
-    if ((this.#defined.get(stream) ?? -2) >= snapshot.version) return;
-    await this.#ddl.run(tableView(stream, lease.paths));
-    this.#defined.set(stream, snapshot.version);
-  }
-
-  /** Looks up the definitions of the views whose vectors are in the table. */
-  async #nameFeatures(): Promise<void> {
-    const version = this.#defined.get("features");
-    if (version === this.#namedAt) return;
-    const hashes = await this.#readViews(this.#ddl);
-    await this.#ddl.run(featureValuesView(this.#views));
+  /** Reads the definitions of the views whose vectors are in files, where they are not known yet. */
+  async #readViews(
+    connection: DuckDBConnection,
+    files: readonly AddFile[],
+    paths: readonly string[],
+  ): Promise<void> {
+    if (this.#hashes.size > REMEMBERED_FILES_MAX) this.#hashes.clear();
+    const hashes = new Set<string>();
+    for (const [i, path] of paths.entries()) {
+      const known = this.#hashes.get(path) ?? statedHash(files[i]) ?? (await hashesIn(connection, path));
+      this.#hashes.set(path, known);
+      for (const hash of known) hashes.add(hash);
+    }
     // A definition may come later than the vectors: then it is looked for again.
-    this.#namedAt = hashes.every((hash) => this.#views.has(hash)) ? version : undefined;
-  }
-
-  /** Reads the definitions that are not known yet, and returns the hashes of all whose vectors are in the table. */
-  async #readViews(connection: DuckDBConnection): Promise<readonly string[]> {
-    const reader = await connection.runAndReadAll("SELECT DISTINCT view_hash FROM features");
-    const hashes = reader.getRows().map(([hash]) => String(hash));
     for (const hash of hashes)
       if (!this.#views.has(hash)) {
         const view = await readView(this.#options.store, hash);
         if (view !== undefined) this.#views.set(hash, view);
       }
-    return hashes;
   }
 }
 
-/** The same view for one connection only, where it hides the one that all see. */
-const temporary = (statement: string): string =>
-  statement.replace(/^CREATE OR REPLACE VIEW/, "CREATE OR REPLACE TEMPORARY VIEW");
+const namesIn = (query: string): Set<string> => new Set(query.toLowerCase().match(/\w+/g) ?? []);
+
+function derivedIn(query: string): readonly DerivedView[] {
+  const names = namesIn(query);
+  return DERIVED_VIEWS.filter(({ name }) => names.has(name));
+}
+
+const namesFeatures = ({ name }: DerivedView): boolean => name === FEATURE_VALUES;
+
+/** Begins the transaction of a session, in which all its queries see the same, with the plan of its query. */
+async function beginPlanned(
+  connection: DuckDBConnection,
+  streams: readonly Stream[],
+  query: string | undefined,
+): Promise<Awaited<ReturnType<typeof planScans>>> {
+  await connection.run("BEGIN TRANSACTION");
+  if (query === undefined || streams.length === 0) return undefined;
+  try {
+    return await planScans(connection, { query, streams, derived: derivedIn(query) });
+  } catch {
+    // What is wrong with the query is said when it is run.
+    await connection.run("ROLLBACK");
+    await connection.run("BEGIN TRANSACTION");
+    return undefined;
+  }
+}
+
+/** The files that matter to the scans of a table; all where that is not known. */
+const filesFor = (
+  stream: Stream,
+  { files }: Snapshot,
+  scans: readonly (readonly Term[])[] | undefined,
+): readonly AddFile[] =>
+  scans === undefined || scans.length === 0 ? [...files.values()] : pruneFiles(stream, files.values(), scans);
+
+/** The one view whose vectors a file has, from the log alone. */
+function statedHash(file: AddFile | undefined): readonly string[] | undefined {
+  const { minValues, maxValues } = parseStats(file?.stats) ?? {};
+  const [min, max] = [minValues?.["view_hash"], maxValues?.["view_hash"]];
+  return typeof min === "string" && min === max ? [min] : undefined;
+}
+
+async function hashesIn(connection: DuckDBConnection, path: string): Promise<readonly string[]> {
+  const rows = tableRows("features", [path]);
+  const reader = await connection.runAndReadAll(`SELECT DISTINCT view_hash FROM (${rows})`);
+  return reader.getRows().map(([hash]) => String(hash));
+}
 
 /** Versions of tables have nothing to do with each other: a version means one table, a time means any number. */
 function checkOneVersion(streams: readonly Stream[], asOf: AsOf): void {
@@ -219,9 +232,13 @@ const damaged = (hash: string, what: string, cause?: unknown): PipelineError =>
     hint: "Delete the object; the cloud service publishes the views of its models when it starts.",
   });
 
-/** The files of a snapshot and their places in the cache: the table's identity, its day, the file's name. */
-function cacheFiles(stream: Stream, { metaData, files }: Snapshot): readonly CacheFile[] {
-  return [...files.values()].map((file) => {
+/** Files of a snapshot and their places in the cache: the table's identity, its day, the file's name. */
+export function cacheFiles(
+  stream: Stream,
+  { metaData }: Snapshot,
+  files: readonly AddFile[],
+): readonly CacheFile[] {
+  return files.map((file) => {
     const path = decodeURIComponent(file.path);
     const name = placeName(path.slice(path.lastIndexOf("/") + 1));
     const day = placeName(file.partitionValues[PARTITION_COLUMN] ?? "__HIVE_DEFAULT_PARTITION__");

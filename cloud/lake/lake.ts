@@ -11,7 +11,7 @@ import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { Log } from "@sluice/shared/runtime/log.ts";
 import type { ObjectStore } from "@sluice/shared/store/object-store.ts";
 import { FileCache } from "./cache.ts";
-import { Catalog, type Session } from "./catalog.ts";
+import { Catalog, type Session, type SessionOptions } from "./catalog.ts";
 import type { CommitReport } from "./commit-report.ts";
 import { Committer } from "./committer.ts";
 import type { AsOf } from "./delta-history.ts";
@@ -111,7 +111,7 @@ export class Lake {
       this.#with(
         Catalog.streamsIn(query),
         ({ connection }) => askReadOnly(connection, query, settings.resultRowsMax),
-        asOf,
+        { query, asOf },
       );
     try {
       return await ask();
@@ -191,7 +191,6 @@ export class Lake {
   }
 
   async close(): Promise<void> {
-    this.#parts.catalog.close();
     this.#parts.engine.close();
     await this.#parts.cache.close();
   }
@@ -216,12 +215,9 @@ export class Lake {
   async #with<T>(
     streams: readonly Stream[],
     work: (session: Session) => Promise<T>,
-    asOf?: AsOf,
+    options?: SessionOptions,
   ): Promise<T> {
-    const { catalog } = this.#parts;
-    const session = await (asOf === undefined
-      ? catalog.session(streams)
-      : catalog.sessionAsOf(streams, asOf));
+    const session = await this.#parts.catalog.session(streams, options);
     try {
       return await work(session);
     } finally {

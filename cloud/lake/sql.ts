@@ -51,6 +51,8 @@ export class SqlEngine {
       `SET temp_directory = ${quoteText(options.spillDir)}`,
       `SET allowed_directories = [${quoteText(`${options.filesDir}/`)}, ${quoteText(`${options.workDir}/`)}]`,
       "SET enable_external_access = false",
+      // Copies in the cache never change.
+      "SET GLOBAL parquet_metadata_cache = true",
       "SET lock_configuration = true",
     ])
       await connection.run(statement);

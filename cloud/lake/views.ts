@@ -3,7 +3,7 @@ import type { Stream } from "@sluice/shared/contract/stream.ts";
 import type { Column, ColumnType } from "@sluice/shared/contract/table.ts";
 import { fileColumns, PARTITION_COLUMN } from "./delta-schema.ts";
 
-const SQL_TYPE: Readonly<Record<ColumnType, string>> = {
+export const SQL_TYPE: Readonly<Record<ColumnType, string>> = {
   string: "VARCHAR",
   integer: "INTEGER",
   long: "BIGINT",
@@ -44,20 +44,21 @@ const emptySelect = (stream: Stream, condition: string): string =>
  * A table as a view over its files: all its columns with their types, also where there is no file yet or a column
  * came later than some files (it reads as NULL there). The day of a file is in its path (`date=2026-11-21/`).
  */
-export function tableView(stream: Stream, paths: readonly string[]): string {
+export const tableView = (stream: Stream, paths: readonly string[]): string =>
+  createTemp(stream, tableRows(stream, paths));
+
+/** The rows of files of a table, as `tableView` has them. */
+export function tableRows(stream: Stream, paths: readonly string[]): string {
   const empty = emptySelect(stream, "false");
-  if (paths.length === 0) return create(stream, empty);
+  if (paths.length === 0) return empty;
   const columns = columnsOf(stream).map(([name, type]) => `CAST(${name} AS ${type}) AS ${name}`);
   const files = `read_parquet([${paths.map(quoteText).join(", ")}], union_by_name = true, hive_partitioning = true, hive_types = {${quoteName(PARTITION_COLUMN)}: DATE})`;
-  return create(
-    stream,
-    `SELECT ${columns.join(", ")} FROM (${empty} UNION ALL BY NAME SELECT * FROM ${files})`,
-  );
+  return `SELECT ${columns.join(", ")} FROM (${empty} UNION ALL BY NAME SELECT * FROM ${files})`;
 }
 
 /** A table that no question has named yet: its columns can be described, its rows cannot be read. */
 export function unloadedView(stream: Stream): string {
-  const problem = `write the name ${stream} in the query: a table is loaded when its name is seen there`;
+  const problem = `write the name ${stream} in the query, without a schema: a table is loaded when its name is seen there`;
   return create(stream, emptySelect(stream, `error(${quoteText(problem)}) IS NULL AND random() < 2`));
 }
 
@@ -65,7 +66,7 @@ export function unloadedView(stream: Stream): string {
  * The features by name: one row per vector and feature. A feature of a view whose definition is not in the lake is
  * named by its place: `#1`, `#2`, …
  */
-export function featureValuesView(views: ReadonlyMap<string, FeatureView>): string {
+function featureValues(views: ReadonlyMap<string, FeatureView>): string {
   const rows = [...views].flatMap(([hash, view]) =>
     view.features.map(({ name }, i) => `(${quoteText(hash)}, ${i + 1}, ${quoteText(name)})`),
   );
@@ -73,13 +74,10 @@ export function featureValuesView(views: ReadonlyMap<string, FeatureView>): stri
     rows.length === 0
       ? "SELECT NULL::VARCHAR AS view_hash, NULL::BIGINT AS position, NULL::VARCHAR AS feature WHERE false"
       : `SELECT * FROM (VALUES ${rows.join(", ")}) AS names(view_hash, position, feature)`;
-  return create(
-    FEATURE_VALUES,
-    `SELECT gateway, epoch, device, "view", vectors.view_hash, window_start, window_end, revision,
+  return `SELECT gateway, epoch, device, "view", vectors.view_hash, window_start, window_end, revision,
        coalesce(names.feature, '#' || vectors.position) AS feature, "value"
      FROM (SELECT *, unnest("values") AS "value", generate_subscripts("values", 1) AS position FROM features) AS vectors
-     LEFT JOIN (${names}) AS names ON names.view_hash = vectors.view_hash AND names.position = vectors.position`,
-  );
+     LEFT JOIN (${names}) AS names ON names.view_hash = vectors.view_hash AND names.position = vectors.position`;
 }
 
 /**
@@ -88,7 +86,7 @@ export function featureValuesView(views: ReadonlyMap<string, FeatureView>): stri
  * says by how much. A device's own time is as it was sent. The steps are the events `clock.stepped`, whose facts have
  * `stepUs` and whose offsets are the messages before it. `date` stays the day of the time as it was stored.
  */
-export function readingsCorrectedView(): string {
+function readingsCorrected(): string {
   // Each step counts from its first message to its last: its sum over the offsets changes only at these.
   const corrections = `
     SELECT gateway, epoch, from_offset, sum(sum(step_us)) OVER (PARTITION BY gateway, epoch ORDER BY from_offset)::BIGINT AS step_us
@@ -101,17 +99,36 @@ export function readingsCorrectedView(): string {
     ) GROUP BY gateway, epoch, from_offset`;
   const moved = (column: string): string =>
     `make_timestamptz(epoch_us(readings.${column}) + coalesce(corrections.step_us, 0))`;
-  return create(
-    READINGS_CORRECTED,
-    `SELECT readings.* REPLACE (
+  return `SELECT readings.* REPLACE (
        ${moved("received_at")} AS received_at,
        CASE WHEN readings.clock = 'device' THEN readings.measured_at ELSE ${moved("measured_at")} END AS measured_at
      ), coalesce(corrections.step_us, 0) AS clock_step_us
      FROM readings ASOF LEFT JOIN (${corrections}) AS corrections
        ON readings.gateway = corrections.gateway AND readings.epoch = corrections.epoch
-       AND readings."offset" >= corrections.from_offset`,
-  );
+       AND readings."offset" >= corrections.from_offset`;
 }
+
+/** A view that is made of tables. */
+export interface DerivedView {
+  readonly name: string;
+  readonly of: readonly Stream[];
+  /** Its rows; `views` are the definitions by hash that name the features. */
+  readonly select: (views: ReadonlyMap<string, FeatureView>) => string;
+}
+
+export const derivedView = ({ name, select }: DerivedView, views: ReadonlyMap<string, FeatureView>): string =>
+  createTemp(name, select(views));
+
+export const unloadedDerivedView = ({ name, select }: DerivedView): string => create(name, select(new Map()));
+
+export const DERIVED_VIEWS: readonly DerivedView[] = [
+  { name: FEATURE_VALUES, of: ["features"], select: featureValues },
+  { name: READINGS_CORRECTED, of: ["readings", "events"], select: readingsCorrected },
+];
 
 const create = (name: string, select: string): string =>
   `CREATE OR REPLACE VIEW ${quoteName(name)} AS ${select}`;
+
+/** A view that only its connection has; it hides the one that all have. */
+const createTemp = (name: string, select: string): string =>
+  `CREATE OR REPLACE TEMP VIEW ${quoteName(name)} AS ${select}`;
