@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
-# Compares a lake's tables, as delta-rs reads them, with its landing objects, as pyarrow reads them.
-# Usage: .ci/delta-readers.sh LAKE_FOLDER
+# Compares the tables of lakes, as delta-rs reads them, with their landing objects, as pyarrow reads them.
+# Usage: .ci/delta-readers.sh LAKE_FOLDER...
 # Exit: 0 equal, 1 different, 3 the Python packages could not be installed.
 set -euo pipefail
-lake=$(realpath "$1")
 venv=$(mktemp -d)
 trap 'rm -rf "$venv"' EXIT
 if ! { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet --disable-pip-version-check deltalake pyarrow; }; then
   echo "the packages deltalake and pyarrow cannot be installed here" >&2
   exit 3
 fi
-"$venv/bin/python" "$(dirname "$0")/delta-readers.py" "$lake"
+"$venv/bin/python" "$(dirname "$0")/delta-readers.py" "$@"
