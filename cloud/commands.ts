@@ -7,6 +7,7 @@ import { Command, CommanderError } from "commander";
 import { type CloudSettings, host, readSettings, sampleSettings, SOFTWARE_VERSION } from "./config.ts";
 import { addFeatureCommands } from "./feature-store/command.ts";
 import { parseAsOf } from "./lake/as-of.ts";
+import { commitOnce, renderTaken } from "./lake/commit-once.ts";
 import { renderCommit } from "./lake/render-commit.ts";
 import { renderResult, type ResultFormat } from "./lake/render.ts";
 import { writeKeyPair } from "./registry/keys.ts";
@@ -92,13 +93,20 @@ command("run", "Run the service until it is stopped (Ctrl-C or SIGTERM).", "run 
   },
 );
 
-command("commit", "Commit what has landed into the tables, once.", "commit --config cloud.yaml").action(
-  ({ config, json }: Common) =>
-    withLake(config, async ({ lake }) => {
-      const report = await lake.commitLanding();
-      print(json === true ? JSON.stringify(report, undefined, 2) : renderCommit(report));
+command("commit", "Commit what has landed into the tables, once.", "commit --config cloud.yaml")
+  .option("--wait", "where another service commits, wait for its lease to end")
+  .action(({ config, json, wait }: Common & { readonly wait?: true }) =>
+    withLake(config, async (opened) => {
+      const waiting = ({ by, until }: { readonly by: string; readonly until: string }): void =>
+        host.showProgress(`waiting for ${by}, whose lease ends at ${until}`);
+      const outcome = await commitOnce(opened, systemClock, wait === true ? waiting : undefined);
+      host.showProgress("");
+      if (outcome.state === "taken") exitCode = FAILED;
+      if (json === true)
+        print(JSON.stringify(outcome.state === "taken" ? outcome : outcome.report, undefined, 2));
+      else print(outcome.state === "taken" ? renderTaken(outcome) : renderCommit(outcome.report));
     }),
-);
+  );
 
 command(
   "sql",

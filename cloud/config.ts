@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import { dirname, resolve } from "node:path";
 import { featureViewSchema } from "@sluice/shared/contract/feature-view.ts";
 import { keyNameSchema } from "@sluice/shared/contract/ids.ts";
@@ -116,6 +117,8 @@ export type CloudSettings = z.infer<typeof cloudSettingsSchema>;
 /** What only the program's entry may know of its process. */
 export const host = {
   argv: process.argv,
+  /** The machine and the process, for those who wait for it. */
+  name: `${hostname()} (process ${process.pid})`,
   stdout: process.stdout,
   complain: (text: string): void => void process.stderr.write(`${text}\n`),
   /** One line on a terminal that is written over and over; empty: gone. Where nobody looks nothing is written. */

@@ -7,13 +7,14 @@ import { backoffMs } from "@sluice/shared/runtime/retry.ts";
 import type { ObjectStore } from "@sluice/shared/store/object-store.ts";
 import { openStore } from "@sluice/shared/store/open.ts";
 import { probeStore } from "@sluice/shared/store/probe.ts";
-import { type CloudSettings, SOFTWARE_VERSION } from "./config.ts";
+import { type CloudSettings, host, SOFTWARE_VERSION } from "./config.ts";
 import { Lake } from "./lake/lake.ts";
+import { Lease } from "./lake/lease.ts";
 import { readKeys } from "./registry/keys.ts";
 import { Registry } from "./registry/registry.ts";
 import { Retraining } from "./retrain.ts";
 import { fleetState } from "./rollout/rollout.ts";
-import type { CloudStatus, LakeStatus, ModelStatus } from "./status/cloud-status.ts";
+import type { CloudStatus, CommitterStatus, LakeStatus, ModelStatus } from "./status/cloud-status.ts";
 import { StatusServer } from "./status/status-server.ts";
 
 export interface Outside {
@@ -26,6 +27,8 @@ export interface Outside {
 export interface Opened {
   readonly store: ObjectStore;
   readonly lake: Lake;
+  /** Who commits and cleans up; given back by `close`. */
+  readonly lease: Lease;
   readonly retrainings: readonly Retraining[];
   readonly registries: ReadonlyMap<string, Registry>;
   close(): Promise<void>;
@@ -37,6 +40,13 @@ export async function openLake(settings: CloudSettings, { clock, random, log }: 
   const store = await openStore(settings.lake, { clock, random });
   await probeStore(store);
   const lake = await Lake.open({ store, settings: settings.tables, clock, log });
+  const lease = new Lease({
+    store,
+    clock,
+    name: "lake",
+    failOverMs: settings.tables.leaseMs,
+    owner: host.name,
+  });
   const registries = new Map<string, Registry>();
   const retrainings: Retraining[] = [];
   for (const model of settings.models) {
@@ -44,11 +54,18 @@ export async function openLake(settings: CloudSettings, { clock, random, log }: 
     registries.set(model.name, registry);
     retrainings.push(new Retraining({ settings: model, store, lake, registry, clock, log }));
   }
-  return { store, lake, retrainings, registries, close: () => lake.close() };
+  const close = async (): Promise<void> => {
+    await lease.release();
+    await lake.close();
+  };
+  return { store, lake, lease, retrainings, registries, close };
 }
 
 const BACKOFF = { baseMs: 1_000, maxMs: 60_000 };
 const STOP_DEADLINE_MS = 20_000;
+
+/** How often a committer that stands by looks whether the lease has come: memory only. */
+const LEASE_POLL_MS = 100;
 
 /** The service: loops over the lake, one that commits and one for each model, and the page that tells of them. */
 export class CloudService {
@@ -61,6 +78,7 @@ export class CloudService {
   /** What was seen of the lake last: shown while it is away. */
   #seen: LakeStatus = { tables: [], models: [], gateways: [] };
   #lastCommitAtUs: number | undefined;
+  #committer: CommitterStatus = { state: "unknown" };
 
   constructor(
     settings: CloudSettings,
@@ -71,18 +89,27 @@ export class CloudService {
     this.#outside = outside;
     this.#startedAtUs = outside.clock.monotonicUs();
     this.#status = new StatusServer(settings.status, () => this.snapshot());
-    const { lake, retrainings } = opened;
-    const commit = this.#loop("committer", settings.tables.commitIntervalMs, outside.failed, async () => {
-      const report = await lake.commitLanding();
-      if (report.rows > 0) this.#lastCommitAtUs = outside.clock.nowUs();
-    });
+    const { lake, lease, retrainings } = opened;
+    // Apart from the committer, so that the lease is renewed while a long commit runs.
+    const keep = this.#loop("lease", lease.lookEveryMs, outside.failed, () => this.#askLease());
+    const commit = this.#loop(
+      "committer",
+      settings.tables.commitIntervalMs,
+      outside.failed,
+      async (signal) => {
+        while (!lease.isHeld && !signal.aborted) await outside.clock.sleep(LEASE_POLL_MS, signal);
+        if (signal.aborted) return;
+        const report = await lake.commitLanding(() => lease.requireHeld());
+        if (report.rows > 0) this.#lastCommitAtUs = outside.clock.nowUs();
+      },
+    );
     // One for each model, so that one model's trouble holds up no other.
     const learning = retrainings.map((retraining) =>
       this.#loop(`learning ${retraining.model}`, settings.loopIntervalMs, outside.failed, (signal) =>
         retraining.turn(signal),
       ),
     );
-    this.#lifecycle = new Lifecycle([this.#status, commit, ...learning], outside.clock, outside.log);
+    this.#lifecycle = new Lifecycle([this.#status, keep, commit, ...learning], outside.clock, outside.log);
   }
 
   async start(): Promise<void> {
@@ -98,6 +125,24 @@ export class CloudService {
 
   get address(): string {
     return this.#status.address;
+  }
+
+  /** Takes or renews the lease, and tells when the service begins to commit and when it stands by. */
+  async #askLease(): Promise<void> {
+    const { log } = this.#outside;
+    const before = this.#committer.state;
+    const answer = await this.#opened.lease.ask().catch((error: unknown) => {
+      if (!this.#opened.lease.isHeld) this.#committer = { state: "unknown" };
+      throw error;
+    });
+    if (answer.state === "held") {
+      this.#committer = { state: "committing" };
+      if (before !== "committing") log.info({ term: answer.term }, "this service commits what lands");
+    } else {
+      const { by: holder, since, until } = answer;
+      this.#committer = { state: "standing_by", holder, since, until };
+      if (before !== "standing_by") log.info({ holder, until }, "another service commits; standing by");
+    }
   }
 
   /** Runs `work` again and again; what the world breaks is retried with back-off and shown, what we break stops all. */
@@ -156,6 +201,7 @@ export class CloudService {
       healthy: problems.length === 0,
       problems,
       uptimeS: Math.floor((this.#outside.clock.monotonicUs() - this.#startedAtUs) / 1_000_000),
+      committer: this.#committer,
       lastCommitAt: this.#lastCommitAtUs === undefined ? undefined : isoTime(this.#lastCommitAtUs),
       ...this.#seen,
     };

@@ -95,9 +95,9 @@ export class Lake {
     this.#parts = parts;
   }
 
-  /** One pass over everything that has landed. */
-  commitLanding(): Promise<CommitReport> {
-    return this.#parts.committer.run();
+  /** One pass over everything that has landed; `requireHeld` throws where the lease is not ours any more. */
+  commitLanding(requireHeld?: () => void): Promise<CommitReport> {
+    return this.#parts.committer.run(requireHeld);
   }
 
   /**

@@ -21,6 +21,13 @@ export const lakeSettingsSchema = z.strictObject({
     .max(3_600_000)
     .default(10_000)
     .describe("How often landing objects are looked for, in milliseconds."),
+  /** How long after a committing service has died another one goes on, at most, in milliseconds. */
+  leaseMs: z
+    .int()
+    .min(1_000)
+    .max(3_600_000)
+    .default(60_000)
+    .describe("How long after a committing service has died another one goes on, at most, in milliseconds."),
   /** How long a landing object stays after its rows were committed, in milliseconds. */
   landingGraceMs: z
     .int()

@@ -45,6 +45,19 @@ export interface LakeStatus {
   readonly gateways: readonly GatewayRow[];
 }
 
+/** Whether this service commits what lands, or stands by for another one that does. Times are the holder's. */
+export type CommitterStatus =
+  | { readonly state: "committing" }
+  | {
+      readonly state: "standing_by";
+      readonly holder: string;
+      readonly since: string;
+      /** When its lease ends unless it is renewed. */
+      readonly until: string;
+    }
+  /** Nobody has been asked yet, or the lake cannot be reached. */
+  | { readonly state: "unknown" };
+
 /** What `/status` says of the cloud service, as JSON. Times are ISO 8601. */
 export interface CloudStatus extends LakeStatus {
   readonly softwareVersion: string;
@@ -52,5 +65,6 @@ export interface CloudStatus extends LakeStatus {
   /** Why it is not healthy, in words. */
   readonly problems: readonly string[];
   readonly uptimeS: number;
+  readonly committer: CommitterStatus;
   readonly lastCommitAt: string | undefined;
 }

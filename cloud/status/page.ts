@@ -1,4 +1,4 @@
-import type { AttemptStatus, CloudStatus, ModelStatus } from "./cloud-status.ts";
+import type { AttemptStatus, CloudStatus, CommitterStatus, ModelStatus } from "./cloud-status.ts";
 
 /** The cloud's page: plain HTML that needs no script and renews itself. Pure. */
 export function renderPage(status: CloudStatus): string {
@@ -13,6 +13,7 @@ td.number, th.number { text-align: right; font-variant-numeric: tabular-nums } p
 </style></head><body>
 <h1>Sluice cloud ${escapeHtml(status.softwareVersion)}</h1>
 ${health(status)}
+<p>${escapeHtml(committer(status.committer))}</p>
 <h2>Tables</h2>
 ${table(
   ["table", "#version", "#files", "#rows", "#bytes"],
@@ -32,6 +33,17 @@ function health(status: CloudStatus): string {
   if (status.healthy)
     return `<p class="good">Healthy. Last commit: ${escapeHtml(status.lastCommitAt ?? "none yet")}.</p>`;
   return `<ul class="bad">${status.problems.map((problem) => `<li>${escapeHtml(problem)}</li>`).join("")}</ul>`;
+}
+
+function committer(status: CommitterStatus): string {
+  switch (status.state) {
+    case "committing":
+      return "This service commits what lands.";
+    case "standing_by":
+      return `Standing by: ${status.holder} commits what lands, by a lease until ${status.until}.`;
+    case "unknown":
+      return "Who commits what lands is not known yet.";
+  }
 }
 
 function model(status: ModelStatus): string {

@@ -7,6 +7,8 @@ const RECOVERY: Readonly<Record<string, Recovery>> = {
   "store.conflict": "retry",
   // The S3 client takes the server's time from the refusal, so the next try is signed right.
   "store.clock_skew": "retry",
+  // Another service has it now; this one stands by.
+  "lake.lease_lost": "retry",
   "mqtt.unavailable": "retry",
   "landing.damaged": "quarantine",
   "landing.foreign": "quarantine",

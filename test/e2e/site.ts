@@ -129,7 +129,7 @@ export class Site {
   async cloudVariant(name: string, change: Section): Promise<string> {
     const settings = {
       lake: this.#gateway["lake"],
-      tables: { cacheDir: "cache", commitIntervalMs: 200 },
+      tables: { cacheDir: "cache", commitIntervalMs: 200, leaseMs: 1_000 },
       models: [{ name: "seconds", view: SECONDS_VIEW, triggers: { firstRows: 1_000_000, newLabels: 0 } }],
       keys: { privateKey: "signing.key", publicKeys: ["signing.pub"] },
       status: { port: 0 },
@@ -150,7 +150,7 @@ export class Site {
 
   /** Commits what has landed and asks the tables. */
   async commitAndAsk(query: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
-    await this.cloud("commit");
+    await this.cloud("commit --wait");
     return this.ask(query);
   }
 
