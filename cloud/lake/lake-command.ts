@@ -1,0 +1,17 @@
+import type { Command } from "commander";
+import type { LakeHost } from "./command-host.ts";
+import { addVerifyLake } from "./verify-command.ts";
+
+/** The commands over the lake: `verify`, `sql` and `lake …`. */
+export function addLakeCommands(program: Command, host: LakeHost): void {
+  const command =
+    (parent: Command, words: string) =>
+    (name: string, description: string, example: string): Command =>
+      parent
+        .command(name)
+        .description(description)
+        .requiredOption("--config <file>", "settings file")
+        .option("--json", "print JSON")
+        .addHelpText("after", `\nExample:\n  sluice-cloud ${words}${example}`);
+  addVerifyLake(command(program, ""), host);
+}
