@@ -83,16 +83,18 @@ function ready({ printed, ended }: Watched): Promise<string> {
 
 /** A cloud service in a process of its own that has said that it is ready. */
 export class RunningCloud {
+  /** host:port */
+  readonly status: string;
   readonly #watched: Watched;
 
-  private constructor(watched: Watched) {
+  private constructor(watched: Watched, ready: { readonly status: string }) {
     this.#watched = watched;
+    this.status = ready.status;
   }
 
   static async start(settingsFile: string): Promise<RunningCloud> {
     const watched = watch("cloud", ["run", "--config", settingsFile, "--json"]);
-    await ready(watched);
-    return new RunningCloud(watched);
+    return new RunningCloud(watched, JSON.parse(await ready(watched)));
   }
 
   async stop(): Promise<Outcome> {
