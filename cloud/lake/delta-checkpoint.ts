@@ -89,7 +89,7 @@ export function decodeCheckpoint(
       if (seen.has(name)) throw damaged(key, `the checkpoint has ${name} twice`);
       seen.add(name);
     }
-    builder.apply(version, actions);
+    builder.apply(version, actions, key);
   }
   for (const kind of ["protocol", "metaData"])
     if (!seen.has(kind)) throw damaged(parts[0]?.key ?? "the checkpoint", `the checkpoint has no ${kind}`);

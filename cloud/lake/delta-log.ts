@@ -1,6 +1,6 @@
 import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { ObjectStore } from "@sluice/shared/store/object-store.ts";
-import { type Action, formatActions, type RemoveFile } from "./delta-action.ts";
+import { type Action, formatActions, type MetaData, type RemoveFile } from "./delta-action.ts";
 import { encodeCheckpoint, formatHint } from "./delta-checkpoint.ts";
 import { cleanUpLog } from "./delta-cleanup.ts";
 import {
@@ -112,7 +112,7 @@ export class DeltaLog {
     if (next === undefined && last === undefined) return this.#load();
     for (let actions = next; actions !== undefined; actions = await this.#reader.commit(version + 1)) {
       this.#landed.note(actions);
-      builder.apply(++version, actions);
+      builder.apply(++version, actions, commitKey(this.#prefix, version));
     }
     return version === from.version ? from : this.#adopt(builder.build());
   }
@@ -137,7 +137,7 @@ export class DeltaLog {
     for (let rebase = 0; rebase < REBASES_MAX; rebase++) {
       const snapshot = this.#snapshot;
       if (isOvertaken(append, snapshot)) return "overtaken";
-      checkWritable(snapshot);
+      checkWritable(snapshot, this.#prefix);
       const actions = [...appendHead(append, snapshot), ...append.actions];
       if (await this.#tryCommit(snapshot, actions, append.commitInfo)) return "committed";
     }
@@ -157,7 +157,7 @@ export class DeltaLog {
       const snapshot = this.#snapshot;
       const reason = rewriteConflict(rewrite, planned, snapshot);
       if (reason !== undefined) return { state: "conflict", reason };
-      checkWritable(snapshot);
+      checkWritable(snapshot, this.#prefix);
       if (await this.#tryCommit(snapshot, rewriteActions(rewrite, snapshot), rewrite.commitInfo))
         return { state: "committed" };
     }
@@ -201,7 +201,7 @@ export class DeltaLog {
 
   #apply(snapshot: Snapshot, version: number, actions: readonly Action[]): void {
     const builder = new SnapshotBuilder(snapshot);
-    builder.apply(version, actions);
+    builder.apply(version, actions, commitKey(this.#prefix, version));
     this.#landed.note(actions);
     this.#adopt(builder.build());
   }
@@ -299,6 +299,17 @@ function withoutOld(snapshot: Snapshot, beforeMs: number): Snapshot {
 function appendHead({ metaData, checkSchema }: Append, snapshot: Snapshot): readonly Action[] {
   if (snapshot.version < 0) return [{ protocol: PROTOCOL }, { metaData }];
   if (snapshot.metaData === undefined) return [];
+  checkPartitions(snapshot.metaData, metaData);
   const schemaString = checkSchema(snapshot.metaData.schemaString);
   return schemaString === undefined ? [] : [{ metaData: { ...snapshot.metaData, schemaString } }];
+}
+
+/** Another division into partitions would give files of ours a place that no reader looks for. */
+function checkPartitions({ name, partitionColumns: there }: MetaData, { partitionColumns }: MetaData): void {
+  if (there.join() === partitionColumns.join()) return;
+  throw new PipelineError(
+    "lake.schema_mismatch",
+    `table ${name ?? ""}: it is partitioned by ${there.join(", ") || "nothing"}, and this version writes by ${partitionColumns.join(", ")}`,
+    { hint: "Another engine has made the table anew. Restore it from a backup, or start a new lake." },
+  );
 }

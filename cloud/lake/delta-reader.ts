@@ -169,7 +169,7 @@ export class DeltaReader {
     }
     const builder = new SnapshotBuilder(from);
     for await (const [version, actions] of this.commits(versions)) {
-      builder.apply(version, actions);
+      builder.apply(version, actions, commitKey(this.#prefix, version));
       commits.push(actions);
     }
     return { snapshot: builder.build(), checkpointVersion: checkpoint?.version ?? -1, firstVersion, commits };

@@ -49,16 +49,19 @@ export class SnapshotBuilder {
     this.#protocol = from.protocol;
   }
 
-  /** Applies one commit. Throws PipelineError "lake.protocol_unsupported" where reading on would be wrong. */
-  apply(version: number, actions: readonly Action[]): void {
+  /**
+   * Applies one commit; `where` is for messages. Throws PipelineError "lake.protocol_unsupported" where reading on would
+   * be wrong.
+   */
+  apply(version: number, actions: readonly Action[], where: string): void {
     this.#version = version;
     this.#committedAtMs = nextCommittedAtMs(this.#committedAtMs, commitInfoOf(actions)?.timestamp);
-    for (const action of actions) this.#take(action);
+    for (const action of actions) this.#take(action, where);
   }
 
-  #take(action: Action): void {
+  #take(action: Action, where: string): void {
     if ("protocol" in action) {
-      checkReadable(action.protocol);
+      checkReadable(action.protocol, where);
       this.#protocol = action.protocol;
     } else if ("metaData" in action) this.#metaData = action.metaData;
     else if ("add" in action) {
@@ -99,13 +102,13 @@ const WRITER_FEATURES_VERSION = 7;
 /** Features that are older than the lists, and that this code keeps to. */
 const WRITER_FEATURES = ["appendOnly", "invariants"];
 
-function checkReadable({ minReaderVersion, readerFeatures }: Protocol): void {
+function checkReadable({ minReaderVersion, readerFeatures }: Protocol, where: string): void {
   if (minReaderVersion <= PROTOCOL.minReaderVersion) return;
   const listed = minReaderVersion === READER_FEATURES_VERSION && Array.isArray(readerFeatures);
   if (listed && readerFeatures.length === 0) return;
   throw new PipelineError(
     "lake.protocol_unsupported",
-    `the table needs Delta reader version ${minReaderVersion}${listed ? ` with ${readerFeatures.join(", ")}` : ""}`,
+    `${where}: the table needs Delta reader version ${minReaderVersion}${listed ? ` with ${readerFeatures.join(", ")}` : ""}`,
     {
       hint: `This program reads version ${PROTOCOL.minReaderVersion}: another engine has switched on column mapping, deletion vectors or the like. Rewrite the table without them.`,
     },
@@ -113,13 +116,13 @@ function checkReadable({ minReaderVersion, readerFeatures }: Protocol): void {
 }
 
 /** Throws PipelineError "lake.protocol_unsupported" where writing would break a promise that another engine made. */
-export function checkWritable({ protocol, metaData }: Snapshot): void {
+export function checkWritable({ protocol, metaData }: Snapshot, where: string): void {
   const invariants = metaData?.schemaString.includes("delta.invariants") === true;
   const needed = unsupportedWriter(protocol);
   if (needed === undefined && !invariants) return;
   throw new PipelineError(
     "lake.protocol_unsupported",
-    invariants ? "the table has column invariants" : `the table needs Delta writer version ${needed}`,
+    `${where}: ${invariants ? "the table has column invariants" : `the table needs Delta writer version ${needed}`}`,
     {
       hint: `This program writes version ${PROTOCOL.minWriterVersion} without invariants: another engine has switched on more. Rewrite the table without it.`,
     },

@@ -162,7 +162,7 @@ test("a checkpoint whose protocol is not known is refused, not passed over", asy
   await store.put(checkpointKey(PREFIX, 99), encodeCheckpoint(newer).body);
   await expect(new DeltaLog(store, TABLE).refresh()).rejects.toMatchObject({
     code: "lake.protocol_unsupported",
-    message: "the table needs Delta reader version 3 with deletionVectors",
+    message: `${checkpointKey(PREFIX, 99)}: the table needs Delta reader version 3 with deletionVectors`,
   });
 });
 

@@ -100,6 +100,7 @@ test("a table that needs a newer reader is not read", async () => {
   });
   await expect(new DeltaLog(store, TABLE).refresh()).rejects.toMatchObject({
     code: "lake.protocol_unsupported",
+    message: `${commitKey(0)}: the table needs Delta reader version 3 with deletionVectors`,
     hint: expect.stringContaining("deletion vectors"),
   });
 });
@@ -130,4 +131,73 @@ test.each([
   expect((await log.refresh()).version).toBe(0);
   await expect(log.append(appendOf("gw", -1, 0))).rejects.toMatchObject({ code });
   expect((await store.get(commitKey(1))).state).toBe("missing");
+});
+
+test("a protocol of features that ask for nothing more is read and written", async () => {
+  const store = new MemoryStore();
+  await put(
+    store,
+    0,
+    {
+      protocol: {
+        minReaderVersion: 3,
+        minWriterVersion: 7,
+        readerFeatures: [],
+        writerFeatures: ["appendOnly", "invariants"],
+      },
+    },
+    { metaData: { id: "x", schemaString: schema, partitionColumns: ["date"] } },
+  );
+  const log = new DeltaLog(store, TABLE);
+  await log.refresh();
+  expect(await log.append(appendOf("gw", -1, 0))).toBe("committed");
+});
+
+test("a feature of writers that is not known is named, and nothing is written", async () => {
+  const store = new MemoryStore();
+  await put(
+    store,
+    0,
+    { protocol: { minReaderVersion: 1, minWriterVersion: 7, writerFeatures: ["appendOnly", "rowTracking"] } },
+    { metaData: { id: "x", schemaString: schema, partitionColumns: ["date"] } },
+  );
+  const log = new DeltaLog(store, TABLE);
+  await log.refresh();
+  await expect(log.append(appendOf("gw", -1, 0))).rejects.toMatchObject({
+    code: "lake.protocol_unsupported",
+    message: `${TABLE}_delta_log/: the table needs Delta writer version 7 with rowTracking`,
+  });
+});
+
+test("a table with other partitions takes no rows", async () => {
+  const store = new MemoryStore();
+  const metaData = { id: "x", name: "readings", schemaString: schema, partitionColumns: ["device", "date"] };
+  await put(store, 0, head[0], { metaData });
+  const log = new DeltaLog(store, TABLE);
+  await log.refresh();
+  await expect(log.append(appendOf("gw", -1, 0))).rejects.toMatchObject({
+    code: "lake.schema_mismatch",
+    message: "table readings: it is partitioned by device, date, and this version writes by date",
+  });
+});
+
+test("a log whose beginning is missing is refused by the name of its first commit", async () => {
+  const store = new MemoryStore();
+  const log = new DeltaLog(store, TABLE);
+  for (let i = 0; i < 3; i++) await log.append(appendOf("gw", i - 1, i));
+  await store.delete(commitKey(0));
+  await expect(new DeltaLog(store, TABLE).refresh()).rejects.toMatchObject({
+    code: "lake.log_hole",
+    message: expect.stringContaining(commitKey(0)),
+    hint: expect.stringContaining("Restore"),
+  });
+});
+
+test("an empty commit and one with Windows line ends or empty lines are read", async () => {
+  const store = new MemoryStore();
+  await put(store, 0, ...head.flatMap((line) => [line, ""]));
+  await put(store, 1, "");
+  await put(store, 2, `${JSON.stringify({ txn: { appId: "gw", version: 3 } })}\r`, "  ");
+  const { version, txns } = await new DeltaLog(store, TABLE).refresh();
+  expect([version, txns.get("gw")?.version]).toEqual([2, 3]);
 });
