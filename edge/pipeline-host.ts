@@ -29,6 +29,7 @@ import { readPublicKeys } from "./models/public-keys.ts";
 import { PipelineBuffer } from "./pipeline-buffer.ts";
 import { type Announcement, Pipeline } from "./pipeline.ts";
 import type { PipelineSnapshot } from "./status/gateway-status.ts";
+import { StepPace } from "./step-pace.ts";
 import { Uplink } from "./sync/uplink.ts";
 
 export interface PipelineHostOptions {
@@ -43,9 +44,6 @@ export interface PipelineHostOptions {
   /** Called when nothing can go on. */
   readonly failed: (error: Error) => void;
 }
-
-/** The longest that a message waits for its step: gathers a few groups into one state commit, so flash lasts longer. */
-const STEP_WAIT_MS = 20;
 
 /** How long to wait for room on a full disk before the step is tried again. */
 const DISK_FULL_WAIT_MS = 1_000;
@@ -66,6 +64,7 @@ export class PipelineHost {
   readonly #models: ModelSync;
   readonly #lifecycle: Lifecycle;
   #logThread: LogThread | undefined;
+  readonly #pace: StepPace;
   #stepping = false;
   #stopped = false;
   /** Something failed that this host cannot go on after. */
@@ -84,6 +83,7 @@ export class PipelineHost {
     const { gateway, buffer } = settings;
     const { store, publicKeys } = opened;
     this.#options = options;
+    this.#pace = new StepPace(clock);
     this.#buffer = new PipelineBuffer({
       settings: buffer,
       bootId: options.bootId,
@@ -244,16 +244,18 @@ export class PipelineHost {
   }
 
   #schedule(): void {
+    const messages = this.#log.nextOffset - this.#state.decodedThrough - 1;
+    this.#pace.waiting(messages);
     if (this.#stepping || this.#stopped) return;
     this.#stepping = true;
-    this.#stepAfter(this.#options.clock, STEP_WAIT_MS);
+    void this.#pace.due(messages).then(() => this.#step());
   }
 
   #step(): void {
     if (this.#stopped || this.#isBroken) return;
     try {
       // Between two steps the thread hears what was stored, makes batches and sends them.
-      const isBehind = this.#pipeline.step();
+      const isBehind = this.#pace.timed(() => this.#pipeline.step());
       this.#isStepWaiting = false;
       const isOver = this.#budget.keep();
       this.#logThread?.tellRoom();
@@ -267,13 +269,9 @@ export class PipelineHost {
     }
   }
 
-  #stepAfter(clock: Clock, waitMs: number): void {
-    void clock.sleep(waitMs).then(() => this.#step());
-  }
-
   /** A full disk is waited for; after anything else the log is where it goes on, when the buffer is opened anew. */
   #afterFailure(error: unknown): void {
-    const { clock, log } = this.#options;
+    const { log } = this.#options;
     if (!isDiskFull(error)) {
       this.#fail(error);
       return;
@@ -285,7 +283,12 @@ export class PipelineHost {
     } catch (cause) {
       if (!isDiskFull(cause)) this.#fail(cause);
     }
-    this.#stepAfter(clock, DISK_FULL_WAIT_MS);
+    void this.#stepLater();
+  }
+
+  async #stepLater(): Promise<void> {
+    await this.#options.clock.sleep(DISK_FULL_WAIT_MS);
+    this.#step();
   }
 
   /** A disk that cannot be written to ends this host, whoever has found out. */

@@ -59,8 +59,8 @@ export interface PipelineOptions {
   readonly noticed?: (events: readonly NewEvent[]) => void;
 }
 
-/** Most messages of one step: about 20 ms of work, so that a waiting group's commit is not held up longer. */
-const STEP_MESSAGES_MAX = 2_000;
+/** Most messages of one step: about 20 ms of work, so that whatever else its thread does is not held up longer. */
+export const STEP_MESSAGES_MAX = 2_000;
 const STEP_BYTES_MAX = 4 * 1_048_576;
 
 /** How long feature state may go without a checkpoint: bounds what is computed again after a crash. */
