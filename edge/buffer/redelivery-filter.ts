@@ -1,14 +1,12 @@
 import { crc32 } from "node:zlib";
 import type { IncomingMessage } from "@sluice/shared/contract/message.ts";
 import { hashOf, type MessageKey } from "./group-scan.ts";
-
-/** Of each client, the hash of the last message with each packet identifier. */
-type Hashes = Map<string, Map<number, number>>;
+import { PacketTable, type PacketTableState } from "./packet-table.ts";
 
 /** What a filter remembers, as it crosses between threads. */
 export interface FilterState {
-  readonly newer: ReadonlyMap<string, ReadonlyMap<number, number>>;
-  readonly older: ReadonlyMap<string, ReadonlyMap<number, number>>;
+  readonly newer: PacketTableState;
+  readonly older: PacketTableState;
 }
 
 /**
@@ -17,15 +15,14 @@ export interface FilterState {
  * MQTT 3.1.1 §4.4: unacknowledged messages are sent again with DUP=1 and the same packet identifier. Such a message is
  * a redelivery when the last stored message with this client and packet identifier has the same topic and payload.
  *
- * At least the newest `entriesMax` messages are remembered and at most twice as many, about 60 bytes each: when so many
- * are new, the older half is forgotten at once. (To forget them one by one from a Map costs more than to store them:
- * finding its oldest entry walks over everything that was deleted before.)
+ * At least the newest `entriesMax` messages are remembered and at most twice as many, 20 to 40 bytes each beside the
+ * names of their clients: when so many are new, the older half is forgotten at once. (To forget them one by one from a
+ * Map costs more than to store them: finding its oldest entry walks over everything that was deleted before.)
  */
 export class RedeliveryFilter {
   readonly #entriesMax: number;
-  #newer: Hashes = new Map();
-  #older: Hashes = new Map();
-  #newerCount = 0;
+  #newer = new PacketTable();
+  #older = new PacketTable();
 
   constructor(entriesMax: number) {
     this.#entriesMax = entriesMax;
@@ -43,32 +40,31 @@ export class RedeliveryFilter {
   /** Remembers a stored message; it replaces an older one with the same packet identifier, which is done with. */
   remember(message: MessageKey): void {
     if (message.qos === 0 || this.#entriesMax === 0) return;
-    let ofClient = this.#newer.get(message.client);
-    if (ofClient === undefined) this.#newer.set(message.client, (ofClient = new Map()));
-    const before = ofClient.size;
-    ofClient.set(message.packetId, message.hash);
-    this.#newerCount += ofClient.size - before;
-    if (this.#newerCount < this.#entriesMax) return;
-    this.#older = this.#newer;
-    this.#newer = new Map();
-    this.#newerCount = 0;
+    this.#newer.set(message.client, message.packetId, message.hash);
+    if (this.#newer.count < this.#entriesMax) return;
+    [this.#older, this.#newer] = [this.#newer, this.#older];
+    this.#newer.clear();
   }
 
+  /** What it remembers, not copied: good until the next message is remembered. */
   state(): FilterState {
-    return { newer: this.#newer, older: this.#older };
+    return { newer: this.#newer.state(), older: this.#older.state() };
   }
 
-  /** Goes on from a state, which is its own from here on. */
+  /** Forgets everything, and leaves the state that was given out as it is. */
+  forget(): void {
+    this.#newer = new PacketTable();
+    this.#older = new PacketTable();
+  }
+
+  /** Goes on from a state, which is copied. */
   restore({ newer, older }: FilterState): void {
-    const own = (hashes: FilterState["newer"]): Hashes =>
-      new Map([...hashes].map(([client, ofClient]) => [client, new Map(ofClient)]));
-    this.#newer = own(newer);
-    this.#older = own(older);
-    this.#newerCount = [...this.#newer.values()].reduce((sum, ofClient) => sum + ofClient.size, 0);
+    this.#newer.restore(newer);
+    this.#older.restore(older);
   }
 
   #find({ client, packetId }: MessageKey): number | undefined {
-    return this.#newer.get(client)?.get(packetId) ?? this.#older.get(client)?.get(packetId);
+    return this.#newer.get(client, packetId) ?? this.#older.get(client, packetId);
   }
 }
 

@@ -142,7 +142,7 @@ export class SegmentLog {
     this.#files.handOver();
     this.#tail = undefined;
     const filter = this.#stored.state();
-    this.#stored.restore({ newer: new Map(), older: new Map() });
+    this.#stored.forget();
     return {
       newestOffset: newest.firstOffset,
       nextOffset: this.#nextOffset,

@@ -42,7 +42,12 @@ export class StoredMessages {
     for (const scan = new GroupScan(group); scan.next();) this.#filter.remember(scan);
   }
 
-  /** What another one needs to go on from here. */
+  /** Gives up everything that is remembered, for one that goes on from the state. */
+  forget(): void {
+    this.#filter.forget();
+  }
+
+  /** What another one needs to go on from here; good until the next message is remembered. */
   state(): FilterState {
     return this.#filter.state();
   }
