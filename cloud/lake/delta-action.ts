@@ -58,6 +58,7 @@ export interface CommitInfo {
   readonly timestamp?: number;
   readonly operation?: string;
   readonly operationParameters?: Readonly<Record<string, unknown>>;
+  readonly operationMetrics?: Readonly<Record<string, string>>;
   readonly isBlindAppend?: boolean;
   readonly engineInfo?: string;
   readonly txnId?: string;

@@ -13,7 +13,7 @@ export interface FileStats {
 }
 
 /** Longest string that is a bound: the longest id, so that those are whole and equal bounds mean one value. */
-const BOUND_LENGTH_MAX = 128;
+export const BOUND_LENGTH_MAX = 128;
 
 /**
  * Statistics of a file's rows. Bounds of times are in whole milliseconds, rounded outwards; lists, bytes, booleans,

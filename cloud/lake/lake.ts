@@ -22,6 +22,9 @@ import { type ReadingQuery, readReadings } from "./readings.ts";
 import { JoinSession } from "./join-session.ts";
 import type { LakeSettings } from "./settings.ts";
 import { askReadOnly, SqlEngine, type SqlResult } from "./sql.ts";
+import { Upkeep } from "./upkeep.ts";
+import { type AnswerFile, writeAnswer } from "./sql-file.ts";
+import type { Watch } from "./sql-watch.ts";
 import { readPredictions, readStoredVectors, type StoredQuery } from "./stored-rows.ts";
 import { readLabels, readVectors, type VectorQuery, type VectorTable } from "./vectors.ts";
 import { type OutFile, writeLines } from "./write-rows.ts";
@@ -33,6 +36,11 @@ export interface TableInfo {
   readonly files: number;
   readonly rows: number;
   readonly bytes: number;
+}
+
+/** How a question is asked. */
+export interface Question extends Watch {
+  readonly asOf?: AsOf | undefined;
 }
 
 export interface LakeOptions {
@@ -49,6 +57,7 @@ interface Parts {
   readonly cache: FileCache;
   readonly engine: SqlEngine;
   readonly catalog: Catalog;
+  readonly upkeep: Upkeep;
 }
 
 /** How much longer than their grace landing objects may lie about, because nothing committed for a while. */
@@ -88,11 +97,17 @@ export class Lake {
     const { filesDir, spillDir, workDir } = cache;
     const engine = await SqlEngine.open({ filesDir, spillDir, workDir, memoryLimitMb });
     const catalog = await Catalog.open({ store, logs, cache, engine });
-    return new Lake({ settings, logs, committer, cache, engine, catalog });
+    const upkeep = new Upkeep({ store, logs, cache, engine, clock }, settings);
+    return new Lake({ settings, logs, committer, cache, engine, catalog, upkeep });
   }
 
   private constructor(parts: Parts) {
     this.#parts = parts;
+  }
+
+  /** What keeps the tables small: compaction, retention, vacuum. */
+  get upkeep(): Upkeep {
+    return this.#parts.upkeep;
   }
 
   /** One pass over everything that has landed; `requireHeld` throws where the lease is not ours any more. */
@@ -103,15 +118,37 @@ export class Lake {
   /**
    * Answers one statement that only reads; `asOf`: of the tables as they were, instead of as they are.
    *
-   * Throws PipelineError "sql.invalid", "sql.too_large", "lake.version_gone" and "lake.version_unknown".
+   * Throws PipelineError "sql.invalid", "sql.too_large", "lake.version_gone", "lake.version_unknown", and the reason of
+   * the signal.
    */
-  async sql(query: string, { asOf }: { readonly asOf?: AsOf | undefined } = {}): Promise<SqlResult> {
-    const { settings } = this.#parts;
-    const ask = (): Promise<SqlResult> =>
+  sql(query: string, options: Question = {}): Promise<SqlResult> {
+    const rowsMax = this.#parts.settings.resultRowsMax;
+    return this.#ask(query, options, ({ connection }) => askReadOnly(connection, query, { rowsMax, ...options }));
+  }
+
+  /** The same into a file, which appears whole or not at all; returns its rows. Throws PipelineError "config.out" too. */
+  sqlToFile(query: string, { asOf, tell, signal, ...file }: Question & AnswerFile): Promise<number> {
+    const rowsMax = this.#parts.settings.resultRowsMax;
+    return this.#withFolder((workDir) =>
+      this.#ask(query, { asOf, tell, signal }, ({ connection }) =>
+        writeAnswer({ connection, workDir, rowsMax }, query, { ...file, tell, signal }),
+      ),
+    );
+  }
+
+  async #ask<T>(
+    query: string,
+    { asOf, tell, signal }: Question,
+    answer: (session: Session) => Promise<T>,
+  ): Promise<T> {
+    const ask = (): Promise<T> =>
       this.#with(
         Catalog.streamsIn(query),
-        ({ connection }) => askReadOnly(connection, query, settings.resultRowsMax),
-        { query, asOf },
+        (session) => {
+          tell?.("running the query");
+          return answer(session);
+        },
+        { query, asOf, tell, signal },
       );
     try {
       return await ask();
