@@ -15,12 +15,18 @@ export interface HistoryEntry {
   readonly commitInfo: CommitInfo | undefined;
 }
 
+/** Who writes times that only grow into its commits, as `DeltaLog` does. */
+const OWN_ENGINE = "sluice";
+
+/** Times that are kept: beyond it they are read again. */
+const TIMES_MAX = 100_000;
+
 /** What a table was, as far as its log goes back. */
 export class DeltaHistory {
   readonly #table: string;
   readonly #reader: DeltaReader;
-  /** What was read of commits before: they never change. */
-  #entries: readonly HistoryEntry[] = [];
+  /** When versions were committed, in milliseconds since the epoch: it never changes. */
+  readonly #times = new Map<number, number>();
 
   /** `table` is for messages. */
   constructor(table: string, reader: DeltaReader) {
@@ -28,21 +34,20 @@ export class DeltaHistory {
     this.#reader = reader;
   }
 
-  /** All commits in the log, oldest first. Reads what it has not read yet. */
-  async entries(): Promise<readonly HistoryEntry[]> {
+  /** The newest commits that are in the log, oldest first. */
+  async newest(limit: number): Promise<readonly HistoryEntry[]> {
     const { commits } = await this.#reader.list();
-    const first = commits[0] ?? 0;
-    const entries = this.#entries.filter(({ version }) => version >= first);
-    const known = entries.at(-1)?.version ?? -1;
-    let committedAtMs = entries.at(-1)?.committedAtMs ?? -1;
-    for await (const [version, actions] of this.#reader.commits(commits.filter((each) => each > known))) {
+    const versions = commits.slice(-limit);
+    let committedAtMs = -1;
+    const entries: HistoryEntry[] = [];
+    for await (const [version, actions] of this.#reader.commits(versions)) {
       const commitInfo = commitInfoOf(actions);
-      committedAtMs = nextCommittedAtMs(committedAtMs, commitInfo?.timestamp);
-      // What landed is not kept: it is most of a commit.
-      const { sluice: _, ...rest } = commitInfo ?? {};
-      entries.push({ version, committedAtMs, commitInfo: commitInfo === undefined ? undefined : rest });
+      committedAtMs =
+        entries.length === 0
+          ? await this.#timeOf(version, commits[0] ?? 0)
+          : nextCommittedAtMs(committedAtMs, commitInfo?.timestamp);
+      entries.push({ version, committedAtMs, commitInfo });
     }
-    this.#entries = entries;
     return entries;
   }
 
@@ -62,18 +67,44 @@ export class DeltaHistory {
     return this.#reader.at(version);
   }
 
+  /** The version that was the newest at a time; -1: there was none yet. Few commits are read: their times grow. */
   async #versionAt(atMs: number): Promise<number> {
-    const entries = await this.entries();
-    const found = entries.findLast(({ committedAtMs }) => committedAtMs <= atMs);
-    if (found !== undefined) return found.version;
-    const oldest = entries[0];
-    if (oldest === undefined || oldest.version === 0) return -1;
+    const { commits } = await this.#reader.list();
+    const [oldest] = commits;
+    if (oldest === undefined) return -1;
+    let found = -1;
+    let [from, to] = [0, commits.length];
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      const version = commits[middle] ?? oldest;
+      if ((await this.#timeOf(version, oldest)) <= atMs) [found, from] = [version, middle + 1];
+      else to = middle;
+    }
+    if (found >= 0 || oldest === 0) return found;
+    const since = isoTime((await this.#timeOf(oldest, oldest)) * 1_000);
     throw new PipelineError(
       "lake.version_gone",
       `${this.#table} as it was at ${isoTime(atMs * 1_000)} cannot be read any more`,
-      {
-        hint: `The log was cleaned up; it goes back to ${isoTime(oldest.committedAtMs * 1_000)} (version ${oldest.version}).`,
-      },
+      { hint: `The log was cleaned up; it goes back to ${since} (version ${oldest}).` },
     );
+  }
+
+  /** When a version was committed. What others wrote, with whatever clock, comes after the last of our commits. */
+  async #timeOf(version: number, oldest: number): Promise<number> {
+    const stated: (readonly [version: number, ms: number | undefined])[] = [];
+    let timeMs = -1;
+    for (let before = version; before >= oldest && timeMs < 0; before--) {
+      const commitInfo = this.#times.has(before)
+        ? { engineInfo: OWN_ENGINE, timestamp: this.#times.get(before) }
+        : commitInfoOf((await this.#reader.commit(before)) ?? []);
+      if (commitInfo?.engineInfo === OWN_ENGINE && commitInfo.timestamp !== undefined)
+        timeMs = commitInfo.timestamp;
+      else stated.push([before, commitInfo?.timestamp]);
+    }
+    if (this.#times.size > TIMES_MAX) this.#times.clear();
+    for (const [each, ms] of stated.toReversed())
+      this.#times.set(each, (timeMs = nextCommittedAtMs(timeMs, ms)));
+    this.#times.set(version, timeMs);
+    return timeMs;
   }
 }

@@ -122,9 +122,9 @@ export class DeltaLog {
     return this.#history.at(asOf, await this.refresh());
   }
 
-  /** The commits that the log still has, oldest first. */
-  history(): Promise<readonly HistoryEntry[]> {
-    return this.#history.entries();
+  /** The newest commits that the log still has, oldest first. */
+  history(limit: number): Promise<readonly HistoryEntry[]> {
+    return this.#history.newest(limit);
   }
 
   /**
@@ -231,13 +231,13 @@ export class DeltaLog {
   async #lookBack(): Promise<void> {
     const to = this.#landedFrom;
     const from = Math.max(0, to - LOOK_BACK_COMMITS);
-    const { commits: there } = await this.#reader.list();
     const commits: (readonly Action[])[] = [];
-    for await (const [, actions] of this.#reader.commits(there.filter((v) => v >= from && v < to)))
-      commits.push(actions);
+    for await (const [, actions] of this.#reader.commitsFrom(from, to))
+      if (actions !== undefined) commits.push(actions);
     this.#landed.noteEarlier(commits);
     const oldestMs = commitInfoOf(commits[0] ?? [])?.timestamp;
-    const enough = commits.length === 0 || (oldestMs !== undefined && this.#landed.isForgotten(oldestMs));
+    const enough =
+      commits.length < to - from || (oldestMs !== undefined && this.#landed.isForgotten(oldestMs));
     this.#landedFrom = enough ? 0 : from;
   }
 

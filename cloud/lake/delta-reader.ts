@@ -107,6 +107,12 @@ export class DeltaReader {
     }
   }
 
+  /** Commits from a version to before another, in their order; undefined: it was cleaned up. */
+  commitsFrom(from: number, to: number): AsyncGenerator<readonly [number, readonly Action[] | undefined]> {
+    const versions = Array.from({ length: to - from }, (_, i) => from + i);
+    return concurrently(versions, FETCHES_MAX, (version) => this.commit(version));
+  }
+
   async #hint(): Promise<number | undefined> {
     const result = await this.#store.get(lastCheckpointKey(this.#prefix));
     return result.state === "found" ? parseHint(result.object.body) : undefined;

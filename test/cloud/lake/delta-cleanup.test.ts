@@ -1,4 +1,6 @@
 import { MemoryStore } from "@sluice/shared/store/memory.ts";
+import { cleanUpLog } from "@sluice/cloud/lake/delta-cleanup.ts";
+import { DeltaReader } from "@sluice/cloud/lake/delta-reader.ts";
 import { DeltaLog } from "@sluice/cloud/lake/delta-log.ts";
 import { checkpointKey, listLog } from "@sluice/cloud/lake/delta-listing.ts";
 import { expect, test } from "vitest";
@@ -35,6 +37,26 @@ test("what no version within the retention needs is deleted, and everything sinc
   });
   expect(await fresh.at({ atMs: 280.5 * 3_600_000 })).toMatchObject({ version: 280 });
   await expect(fresh.at({ atMs: 100 * 3_600_000 })).rejects.toMatchObject({ code: "lake.version_gone" });
+});
+
+test("a clean-up that is broken off anywhere leaves a log that is read, and the next one goes on", async () => {
+  const store = new MemoryStore();
+  const writer = new DeltaLog(store, TABLE);
+  await hours(store, writer, 0, 250);
+  const reader = new DeltaReader(store, PREFIX, (error) => expect.fail(error.message));
+  for (let deletes = 0; deletes < 220; deletes += 37) {
+    let left = deletes;
+    const breaking = Object.assign(Object.create(null), {
+      delete: (key: string) => (left-- > 0 ? store.delete(key) : Promise.reject(new Error("power is gone"))),
+    });
+    await cleanUpLog({ store: breaking, prefix: PREFIX, reader, keepFromMs: Infinity }).catch(
+      () => undefined,
+    );
+    expect(await new DeltaLog(store, TABLE).refresh()).toMatchObject({ version: 250, files: { size: 251 } });
+    for (const version of [199, 230])
+      expect((await new DeltaLog(store, TABLE).at({ version })).files.size).toBe(version + 1);
+  }
+  expect((await listLog(store, PREFIX)).commits[0]).toBe(199);
 });
 
 test("nothing is deleted where the checkpoint that would carry the rest is damaged", async () => {
