@@ -6,10 +6,9 @@ import { newUuid, seededRandom } from "@sluice/shared/runtime/random.ts";
 import { Command, CommanderError } from "commander";
 import { type CloudSettings, host, readSettings, sampleSettings, SOFTWARE_VERSION } from "./config.ts";
 import { addFeatureCommands } from "./feature-store/command.ts";
-import { parseAsOf } from "./lake/as-of.ts";
 import { commitOnce, renderTaken } from "./lake/commit-once.ts";
+import { addLakeCommands } from "./lake/lake-command.ts";
 import { renderCommit } from "./lake/render-commit.ts";
-import { renderResult, type ResultFormat } from "./lake/render.ts";
 import { writeKeyPair } from "./registry/keys.ts";
 import { CloudService, openLake, type Opened, type Outside } from "./service.ts";
 
@@ -109,34 +108,6 @@ command("commit", "Commit what has landed into the tables, once.", "commit --con
   );
 
 command(
-  "sql",
-  "Ask the tables.",
-  'sql --config cloud.yaml "select metric, count(*) from readings group by 1"',
-)
-  .argument(
-    "<query>",
-    "one SQL statement (DuckDB); tables: readings, features, predictions, labels, quarantine",
-  )
-  .option("--format <format>", "table, csv or json", "table")
-  .option("--as-of <version|time>", "the tables as they were: a version of one table, or an ISO 8601 time")
-  .action((query: string, { config, json, format, asOf: asked }: Common & SqlOptions) =>
-    withLake(config, async ({ lake }) => {
-      const chosen = json === true ? "json" : format;
-      if (!isFormat(chosen))
-        throw new PipelineError("config.format", `--format ${format}`, { hint: "Use table, csv or json." });
-      const asOf = asked === undefined ? undefined : parseAsOf(asked);
-      print(renderResult(await lake.sql(query, { asOf }), chosen));
-    }),
-  );
-
-interface SqlOptions {
-  readonly format: string;
-  readonly asOf?: string;
-}
-
-const isFormat = (text: string): text is ResultFormat => ["table", "csv", "json"].includes(text);
-
-command(
   "train",
   "Train the models now, whatever their triggers say, and print the verdicts.",
   "train --config cloud.yaml",
@@ -159,6 +130,20 @@ command(
       }
     }),
   );
+
+addLakeCommands(program, {
+  print,
+  showProgress: host.showProgress,
+  answerIsNo: () => (exitCode = FAILED),
+  onSignal: (handle) => {
+    let signals = 0;
+    host.onSignal(() => (++signals > 1 ? host.exit(FAILED) : handle()));
+  },
+  withLake: (config, work) =>
+    withLake(config, ({ store, lake }, { tables, models }) =>
+      work({ store, lake, settings: tables, views: models.map(({ view }) => view) }),
+    ),
+});
 
 addFeatureCommands(program, {
   print,

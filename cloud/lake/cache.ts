@@ -87,8 +87,11 @@ export class FileCache {
     this.workDir = join(this.spillDir, "work");
   }
 
-  /** Copies of all files, fetched where they are missing. */
-  async lease(files: readonly CacheFile[]): Promise<Lease> {
+  /** Copies of all files, fetched where they are missing; `fetched` hears how many are there, and may throw. */
+  async lease(
+    files: readonly CacheFile[],
+    fetched: (count: number) => void = () => undefined,
+  ): Promise<Lease> {
     const needed = files.reduce((sum, file) => sum + file.bytes, 0);
     if (needed > this.#options.bytesMax)
       throw new PipelineError(
@@ -104,7 +107,8 @@ export class FileCache {
       held = false;
     };
     try {
-      for await (const _ of concurrently(files, FETCHES_MAX, (file) => this.#ensure(file)));
+      let count = 0;
+      for await (const _ of concurrently(files, FETCHES_MAX, (file) => this.#ensure(file))) fetched(++count);
       await this.#evict();
     } catch (error) {
       release();

@@ -46,6 +46,10 @@ export interface SessionOptions {
   readonly query?: string | undefined;
   /** The tables as they were, instead of as they are. */
   readonly asOf?: AsOf | undefined;
+  /** Told what is being fetched. */
+  readonly tell?: ((doing: string, share?: number) => void) | undefined;
+  /** Ends the fetching; its reason is thrown. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** View hashes of files that are remembered; when there are more they are looked up anew. */
@@ -79,7 +83,8 @@ export class Catalog {
   }
 
   /** Loads tables: their newest version, unless another is asked for. The caller closes the session. */
-  async session(streams: readonly Stream[], { query, asOf }: SessionOptions = {}): Promise<Session> {
+  async session(streams: readonly Stream[], options: SessionOptions = {}): Promise<Session> {
+    const { query, asOf } = options;
     const { logs, engine } = this.#options;
     if (asOf !== undefined) checkOneVersion(streams, asOf);
     const connection = await engine.connect();
@@ -93,7 +98,7 @@ export class Catalog {
       for (const stream of streams) {
         const snapshot = await (asOf === undefined ? logs[stream].refresh() : logs[stream].at(asOf));
         const files = filesFor(stream, snapshot, scans?.get(stream));
-        const lease = await this.#lease(stream, cacheFiles(stream, snapshot, files), asOf);
+        const lease = await this.#lease(stream, cacheFiles(stream, snapshot, files), options);
         leases.push(lease);
         await connection.run(tableView(stream, lease.paths));
         if (stream === "features" && query !== undefined && derivedIn(query).some(namesFeatures))
@@ -107,8 +112,16 @@ export class Catalog {
     }
   }
 
-  async #lease(stream: Stream, files: readonly CacheFile[], asOf: AsOf | undefined): Promise<Lease> {
-    return this.#options.cache.lease(files).catch((error: unknown) => {
+  async #lease(
+    stream: Stream,
+    files: readonly CacheFile[],
+    { asOf, tell, signal }: SessionOptions,
+  ): Promise<Lease> {
+    const fetched = (count: number): void => {
+      signal?.throwIfAborted();
+      tell?.(`fetching files of ${stream}`, count / files.length);
+    };
+    return this.#options.cache.lease(files, fetched).catch((error: unknown) => {
       throw asOf === undefined ? error : vacuumed(stream, error);
     });
   }

@@ -1,8 +1,10 @@
+import type { FeatureView } from "@sluice/shared/contract/feature-view.ts";
 import { parseIsoUs, systemClock } from "@sluice/shared/runtime/clock.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { ObjectStore } from "@sluice/shared/store/object-store.ts";
 import type { Command } from "commander";
 import type { Lake } from "./lake.ts";
+import type { LakeSettings } from "./settings.ts";
 
 /** What the lake's commands need of the program that they are part of. */
 export interface LakeHost {
@@ -11,7 +13,7 @@ export interface LakeHost {
   showProgress(text: string): void;
   /** The answer is no: ends with exit code 1. */
   answerIsNo(): void;
-  /** Calls `handle` at Ctrl-C and SIGTERM. */
+  /** Calls `handle` at the first Ctrl-C or SIGTERM; the second ends the program. */
   onSignal(handle: () => void): void;
   /** Opens the lake for one command and closes it whatever happens. */
   withLake(config: string, work: (opened: OpenedLake) => Promise<void>): Promise<void>;
@@ -20,6 +22,9 @@ export interface LakeHost {
 export interface OpenedLake {
   readonly store: ObjectStore;
   readonly lake: Lake;
+  readonly settings: LakeSettings;
+  /** The views of the models that the settings train, by name: their owners are those of the features. */
+  readonly views: readonly FeatureView[];
 }
 
 /** Options that all of them have. */

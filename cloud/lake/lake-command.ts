@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { LakeHost } from "./command-host.ts";
+import { addSql } from "./sql-command.ts";
 import { addVerifyLake } from "./verify-command.ts";
 
 /** The commands over the lake: `verify`, `sql` and `lake …`. */
@@ -13,5 +14,6 @@ export function addLakeCommands(program: Command, host: LakeHost): void {
         .requiredOption("--config <file>", "settings file")
         .option("--json", "print JSON")
         .addHelpText("after", `\nExample:\n  sluice-cloud ${words}${example}`);
+  addSql(command(program, ""), host);
   addVerifyLake(command(program, ""), host);
 }

@@ -7,6 +7,7 @@ import {
 } from "@duckdb/node-api";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { plainValue } from "./sql-value.ts";
+import { type Watch, watched } from "./sql-watch.ts";
 import { quoteText } from "./views.ts";
 
 export interface SqlColumn {
@@ -76,22 +77,44 @@ export class SqlEngine {
 /**
  * Answers one statement of a user, which may only read.
  *
- * Throws PipelineError "sql.invalid" with the engine's message, "sql.too_large" beyond `rowsMax` rows.
+ * Throws PipelineError "sql.invalid" with the engine's message, "sql.too_large" beyond `rowsMax` rows, and the reason of
+ * the watch's signal.
  */
-export async function askReadOnly(
+export const askReadOnly = (
   connection: DuckDBConnection,
   query: string,
-  rowsMax: number,
-): Promise<SqlResult> {
+  { rowsMax, ...watch }: Watch & { readonly rowsMax: number },
+): Promise<SqlResult> => runReadOnly(connection, query, watch, (result) => collect(result, rowsMax));
+
+/** Runs one statement of a user, which may only read, and takes its result while it comes. */
+export async function runReadOnly<T>(
+  connection: DuckDBConnection,
+  query: string,
+  watch: Watch,
+  take: (result: DuckDBResult) => Promise<T>,
+): Promise<T> {
   let statement: DuckDBPreparedStatement | undefined;
   try {
-    statement = await prepareReadOnly(connection, query);
-    return await collect(await statement.stream(), rowsMax);
+    return await watched(connection, watch, async () => {
+      const prepared = await prepareReadOnly(connection, query);
+      statement = prepared;
+      return take(await prepared.stream());
+    });
   } catch (error) {
     if (error instanceof PipelineError || !(error instanceof Error)) throw error;
     throw new PipelineError("sql.invalid", error.message, { cause: error });
   } finally {
     statement?.destroySync();
+  }
+}
+
+/** Throws PipelineError "sql.invalid" for what is not one statement that only reads. */
+export async function requireReadOnly(connection: DuckDBConnection, query: string): Promise<void> {
+  try {
+    (await prepareReadOnly(connection, query)).destroySync();
+  } catch (error) {
+    if (error instanceof PipelineError || !(error instanceof Error)) throw error;
+    throw new PipelineError("sql.invalid", error.message, { cause: error });
   }
 }
 

@@ -3,13 +3,11 @@ import { parseIsoUs } from "@sluice/shared/runtime/clock.ts";
 import type { Finding, TimeSpan } from "./verify-finding.ts";
 import type { CommittedRange } from "./verify-ledger.ts";
 
-/** Events that explain why something is not in the lake. */
-export const EXPLAINING_KINDS = [
-  "shed.thinned",
-  "shed.dropped",
-  "buffer.damaged",
-  "checkpoint.lost",
-] as const;
+/** Whether an event explains why something is not in the lake: whatever was given up, and damage. */
+const EXPLAINS = "kind LIKE 'shed.%' OR kind IN ('buffer.damaged', 'checkpoint.lost')";
+
+/** Events that say how many rows are left of a batch. */
+const SAYS_KEPT: ReadonlySet<string> = new Set(["shed.thinned", "shed.dropped"]);
 
 /** An event of a gateway that explains what is missing. */
 export interface LossEvent {
@@ -27,7 +25,7 @@ export interface LossEvent {
 
 /** The query for these events; its rows are for `lossEvents`. */
 export const LOSS_QUERY = `SELECT gateway, epoch, "at", kind, count, detail, device, from_offset, through_offset, facts
-  FROM events WHERE kind IN (${EXPLAINING_KINDS.map((kind) => `'${kind}'`).join(", ")}) ORDER BY gateway, epoch, seq`;
+  FROM events WHERE ${EXPLAINS} ORDER BY gateway, epoch, seq`;
 
 /** Rows of the query as events. */
 export const lossEvents = (rows: readonly (readonly unknown[])[]): readonly LossEvent[] =>
@@ -101,7 +99,7 @@ export function shedMismatches(
   // A batch may be thinned out again and again: what the last event says counts.
   const last = new Map<string, LossEvent>();
   for (const event of events)
-    if (event.kind.startsWith("shed."))
+    if (SAYS_KEPT.has(event.kind))
       last.set([event.gateway, event.epoch, streamOf(event), event.facts["from"]].join("/"), event);
   const findings: Finding[] = [];
   for (const event of last.values()) {

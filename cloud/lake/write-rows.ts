@@ -27,11 +27,18 @@ const OPTIONS: Readonly<Record<OutFormat, string>> = {
   parquet: "FORMAT parquet, COMPRESSION zstd",
 };
 
-/** Writes the answer of a query. Throws PipelineError "config.out". */
-export async function writeQuery({ connection, workDir }: Place, query: string, out: OutFile): Promise<void> {
+/** Writes the answer of a query; returns its rows. Throws PipelineError "config.out". */
+export async function writeQuery(
+  { connection, workDir }: Place,
+  query: string,
+  out: OutFile,
+): Promise<number> {
   const written = join(workDir, `out.${out.format}`);
-  await connection.run(`COPY (${query}) TO ${quoteText(written)} (${OPTIONS[out.format]})`);
+  const copied = await connection.runAndReadAll(
+    `COPY (${query}) TO ${quoteText(written)} (${OPTIONS[out.format]})`,
+  );
   await moveFile(written, out.path);
+  return Number(copied.getRows()[0]?.[0]);
 }
 
 /** Writes lines of CSV, the first of which names the columns, in that format or as Parquet. Throws "config.out". */
@@ -53,7 +60,7 @@ export async function writeLines(
 }
 
 /** Whether the file can be written, before hours are spent on what is to be in it. Throws PipelineError "config.out". */
-export async function checkOut({ path }: OutFile): Promise<void> {
+export async function checkOut({ path }: Pick<OutFile, "path">): Promise<void> {
   const partial = partialOf(path);
   try {
     await writeFile(partial, "");
@@ -72,7 +79,7 @@ const refused = (path: string, cause: unknown): PipelineError =>
   });
 
 /** Gives a file the path that somebody asked for, in place of what was there; it appears whole or not at all. */
-async function moveFile(from: string, to: string): Promise<void> {
+export async function moveFile(from: string, to: string): Promise<void> {
   const partial = partialOf(to);
   try {
     // The two may be on different file systems, where renaming does not work.

@@ -172,7 +172,7 @@ async function inDuckDb(rows: readonly Row[]): Promise<readonly (readonly unknow
     engine.close();
     await rm(dir, { recursive: true });
   });
-  return (await askReadOnly(connection, QUERY.replace("$file", `'${file}'`), 10_000)).rows;
+  return (await askReadOnly(connection, QUERY.replace("$file", `'${file}'`), { rowsMax: 10_000 })).rows;
 }
 
 /** The library over the same windows, which end a microsecond after their last reading. */
