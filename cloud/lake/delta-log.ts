@@ -15,6 +15,7 @@ import { type AsOf, DeltaHistory, type HistoryEntry } from "./delta-history.ts";
 import { checkpointKey, commitKey, lastCheckpointKey, logHole } from "./delta-listing.ts";
 import { DeltaReader } from "./delta-reader.ts";
 import {
+  checkChangeable,
   checkWritable,
   commitInfoOf,
   EMPTY_SNAPSHOT,
@@ -158,6 +159,7 @@ export class DeltaLog {
       const reason = rewriteConflict(rewrite, planned, snapshot);
       if (reason !== undefined) return { state: "conflict", reason };
       checkWritable(snapshot, this.#prefix);
+      if (rewrite.dataChange === true) checkChangeable(snapshot, this.#prefix);
       if (await this.#tryCommit(snapshot, rewriteActions(rewrite, snapshot), rewrite.commitInfo))
         return { state: "committed" };
     }

@@ -138,3 +138,11 @@ function unsupportedWriter(protocol: Protocol | undefined): string | undefined {
   const missing = writerFeatures.filter((feature: string) => !WRITER_FEATURES.includes(feature));
   return missing.length === 0 ? undefined : `${minWriterVersion} with ${missing.join(", ")}`;
 }
+
+/** Throws PipelineError "lake.protocol_unsupported" where rows of the table may not change or go. */
+export function checkChangeable({ metaData }: Snapshot, where: string): void {
+  if (metaData?.configuration?.["delta.appendOnly"] !== "true") return;
+  throw new PipelineError("lake.protocol_unsupported", `${where}: the table is for appending only`, {
+    hint: "Another engine has set delta.appendOnly. Set it to false, or keep the rows for ever.",
+  });
+}

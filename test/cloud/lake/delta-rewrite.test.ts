@@ -133,3 +133,43 @@ test("times of commits only grow, whatever the clocks of their writers say", asy
   await log.append(appendOf("gw", 1, 2, 300));
   expect(log.snapshot.committedAtMs).toBe(1_002);
 });
+
+test("rows of a table for appending only are arranged anew, and not deleted", async () => {
+  const { store, log } = await tableTo(1);
+  const configuration = { "delta.appendOnly": "true" };
+  await putCommit(store, 2, {
+    metaData: { id: "x", schemaString: readingsSchema, partitionColumns: ["date"], configuration },
+  });
+  await log.refresh();
+  await expect(log.rewrite({ ...rewriteOf(["gw-0"], []), dataChange: true })).rejects.toMatchObject({
+    code: "lake.protocol_unsupported",
+    message: expect.stringContaining("appending only"),
+  });
+  expect((await log.rewrite(rewriteOf(["gw-0", "gw-1"], ["big"]))).state).toBe("committed");
+});
+
+test("an append looks at a schema that was changed meanwhile, and goes on top of it only where it may", async () => {
+  const { store, log } = await tableTo(0);
+  const schemaWith = (type: string): string =>
+    readingsSchema.replace('"name":"value","type":"double"', `"name":"value","type":"${type}"`);
+  const metaDataOf = (schemaString: string): object => ({
+    metaData: { id: "x", schemaString, partitionColumns: ["date"] },
+  });
+  const extra = '{"name":"shift","type":"string","nullable":true,"metadata":{}}';
+  await putCommit(store, 1, metaDataOf(readingsSchema.replace(/\]\}$/, `,${extra}]}`)));
+  expect(await log.append(appendOf("gw", 0, 1))).toBe("committed");
+  expect(log.snapshot.metaData?.schemaString).toContain("shift");
+  await putCommit(store, 3, metaDataOf(schemaWith("float")));
+  await expect(log.append(appendOf("gw", 1, 2))).rejects.toMatchObject({
+    code: "lake.schema_mismatch",
+    message: "table readings: column value is float, and this version writes double",
+  });
+  expect((await store.get(commitKey(4))).state).toBe("missing");
+});
+
+test("an append does not go on top of a protocol that was changed meanwhile to one that is not known", async () => {
+  const { store, log } = await tableTo(0);
+  await putCommit(store, 1, { protocol: { minReaderVersion: 1, minWriterVersion: 4 } });
+  await expect(log.append(appendOf("gw", 0, 1))).rejects.toMatchObject({ code: "lake.protocol_unsupported" });
+  expect((await store.get(commitKey(2))).state).toBe("missing");
+});
