@@ -1,3 +1,5 @@
+import { landedReadings } from "@sluice/shared/codec/landed-readings.ts";
+import { decodeLanding } from "@sluice/shared/codec/landing.ts";
 import { decodeChunk, encodeChunk } from "@sluice/shared/codec/row-chunk.ts";
 import type { StoredVector } from "@sluice/shared/contract/vector.ts";
 import type { AppendedRows } from "./buffer/pending.ts";
@@ -12,24 +14,29 @@ const BEGUN_MAX = 1_000;
 
 const BEGUN = "views.begun";
 
+/** What is needed of the state for the past of a view. */
+type PastStore = Pick<StateStore, "pending" | "readPending" | "newestBatches" | "meta">;
+
 /**
  * The readings that the buffer still holds, as they were decoded: what a view begins with that this buffer has never had.
  * One that comes again, or whose state is lost, begins with the next message, because its windows of the past have
  * vectors already.
  *
- * Readings that wait to be sent are the newest without a gap, with the bits that the lake gets. Where there are more than
- * BACKFILL_READINGS_MAX none are taken.
+ * Readings that the lake does not have yet, in batches or not, are the newest without a gap, with the bits that it gets:
+ * the newest BACKFILL_READINGS_MAX of them, in whole batches.
  */
-export function pastReadings(state: Pick<StateStore, "pending" | "readPending" | "meta">): Past {
-  const { rows } = state.pending("readings");
+export function pastReadings(state: PastStore): Past {
   const begun = new Set(hashesBegun(state));
-  const hasPast = rows > 0 && rows <= BACKFILL_READINGS_MAX;
-  const { from, chunks } = hasPast
-    ? state.readPending("readings", BACKFILL_READINGS_MAX)
-    : { from: 0, chunks: [] };
+  const isTooMuch = state.pending("readings").rows > BACKFILL_READINGS_MAX;
+  const pending = state.readPending("readings", isTooMuch ? 0 : BACKFILL_READINGS_MAX);
+  const batches = isTooMuch ? [] : state.newestBatches("readings", BACKFILL_READINGS_MAX - pending.rows);
+  const hasPast = !isTooMuch && pending.rows + batches.length > 0;
   return {
-    sinceOffset: from,
-    blocks: () => chunks.map((chunk) => decodeChunk("readings", chunk)),
+    sinceOffset: batches[0]?.from ?? pending.from,
+    *blocks() {
+      for (const { body } of batches) yield landedReadings(decodeLanding("readings", body));
+      for (const chunk of pending.chunks) yield decodeChunk("readings", chunk);
+    },
     isFor: (hash) => hasPast && !begun.has(hash),
   };
 }

@@ -66,6 +66,7 @@ export class Outbox {
   readonly #insert: Statement;
   readonly #insertFate: Statement;
   readonly #oldest: Statement;
+  readonly #newest: Statement;
   readonly #one: Statement;
   readonly #untried: Statement;
   readonly #end: Statement;
@@ -88,6 +89,7 @@ export class Outbox {
     );
     this.#insertFate = file.prepare("INSERT OR REPLACE INTO batch_fate VALUES (?, ?, 0, 1)");
     this.#oldest = file.prepare("SELECT * FROM outbox WHERE stream = ? ORDER BY id LIMIT ?");
+    this.#newest = file.prepare("SELECT * FROM outbox WHERE stream = ? ORDER BY id DESC");
     this.#one = file.prepare("SELECT * FROM outbox WHERE id = ?");
     this.#untried = file.prepare(`${UNTRIED} ORDER BY id`);
     this.#end = file.prepare('SELECT stream, to_offset AS "to" FROM outbox WHERE id = ?');
@@ -118,6 +120,22 @@ export class Outbox {
   /** Oldest first. Throws PipelineError "buffer.damaged" where one is not what was stored. */
   read(stream: Stream, limit: number): readonly OutboxBatch[] {
     return (this.#oldest.all(stream, limit) as OutboxRow[]).map((row) => this.#batchOf(row));
+  }
+
+  /**
+   * The newest batches without a gap up to an offset, oldest first: as many whole ones as have no more than `rowsMax`
+   * rows together. Throws as `read`.
+   */
+  readThrough(stream: Stream, toOffset: number, rowsMax: number): readonly OutboxBatch[] {
+    const taken: OutboxBatch[] = [];
+    let [end, rows] = [toOffset, 0];
+    for (const row of this.#newest.iterate(stream) as IterableIterator<OutboxRow>) {
+      rows += row.rows;
+      if (row.to_offset !== end || rows > rowsMax) break;
+      taken.push(this.#batchOf(row));
+      end = row.from_offset - 1;
+    }
+    return taken.toReversed();
   }
 
   readOne(id: number): OutboxBatch | undefined {

@@ -255,6 +255,11 @@ export class StateStore {
     return this.#orSuspect(() => this.#outbox.read(stream, limit));
   }
 
+  /** The newest batches that the lake does not have, without a gap up to the pending rows; oldest first, at most so many rows. */
+  newestBatches(stream: Stream, rowsMax: number): readonly OutboxBatch[] {
+    return this.#orSuspect(() => this.#outbox.readThrough(stream, this.sealedThrough(stream), rowsMax));
+  }
+
   /**
    * The batch as it is now, to be sent. Durable when it returns: it was tried, so its bytes never change again, because
    * the lake may have them whatever comes of it. Undefined where it is delivered.
