@@ -16,7 +16,7 @@ const FETCHES_MAX = 32;
  * Decoded columns that one commit holds, in bytes: what is packed well may be a hundred times larger than in the
  * lake. They are gathered once more by day, and once more as Parquet, so that a commit takes three times as much.
  */
-const HELD_BYTES_MAX = 268_435_456;
+export const HELD_BYTES_MAX = 268_435_456;
 
 /** The rows of one commit, and what could not be used of its objects. */
 export interface Batch {
@@ -30,9 +30,16 @@ export interface Batch {
   readonly heldBytes: number;
 }
 
+export interface BatchOptions {
+  readonly store: ObjectStore;
+  readonly clock: Clock;
+  /** Bytes of decoded columns after which no more objects are taken. */
+  readonly heldBytesMax: number;
+}
+
 /** Reads the steps' objects; what cannot be used is set aside. "gone": an object is not there any more. */
 export async function readBatch(
-  { store, clock }: { readonly store: ObjectStore; readonly clock: Clock },
+  { store, clock, heldBytesMax }: BatchOptions,
   steps: readonly Step[],
 ): Promise<Batch | { readonly state: "gone"; readonly object: LandingObject }> {
   const read: Step[] = [];
@@ -54,7 +61,7 @@ export async function readBatch(
       landed.push({ key, sha256: result.sha256, rows: result.table.count });
       if (result.unknown.length > 0) unknown.push({ range, columns: result.unknown });
       heldBytes += bytesOf(result.table);
-      if (heldBytes >= HELD_BYTES_MAX) break;
+      if (heldBytes >= heldBytesMax) break;
       continue;
     }
     const reason = result.state === "ready" ? "its range overlaps what is committed" : result.reason;

@@ -4,7 +4,7 @@ import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { Log } from "@sluice/shared/runtime/log.ts";
 import { newUuid } from "@sluice/shared/runtime/random.ts";
 import type { ObjectStore } from "@sluice/shared/store/object-store.ts";
-import { type Batch, readBatch } from "./batch.ts";
+import { type Batch, HELD_BYTES_MAX, readBatch } from "./batch.ts";
 import { type CommitReport, type CommitTally, emptyTally, type UnknownColumns } from "./commit-report.ts";
 import type { DeltaLog } from "./delta-log.ts";
 import { checkSchema, PARTITION_COLUMN, schemaString } from "./delta-schema.ts";
@@ -33,6 +33,8 @@ export interface CommitterOptions {
   readonly store: ObjectStore;
   readonly logs: Readonly<Record<Stream, DeltaLog>>;
   readonly commitBytesMax: number;
+  /** Bytes of decoded columns that one commit holds; left out, HELD_BYTES_MAX. */
+  readonly heldBytesMax?: number;
   readonly landingGraceMs: number;
   readonly clock: Clock;
   readonly log: Log;
@@ -150,7 +152,7 @@ export class Committer {
 
   /** Commits all steps of a plan, as many at a time as the limits allow. */
   async #commitPlan(stream: Stream, { steps, planned }: Planned, pass: Pass): Promise<Outcome> {
-    const { store, clock, commitBytesMax, logs } = this.#options;
+    const { store, clock, commitBytesMax, heldBytesMax = HELD_BYTES_MAX, logs } = this.#options;
     const limits = { bytesMax: commitBytesMax, objectsMax: COMMIT_OBJECTS_MAX };
     // Where the plan believes each application to be: as planned, and moved on by our own commits, never by others'.
     const reached = new Map<string, number>();
@@ -160,7 +162,7 @@ export class Committer {
     }
     for (let rest = steps; rest.length > 0;) {
       pass.requireHeld();
-      const batch = await readBatch({ store, clock }, firstBatch(rest, limits));
+      const batch = await readBatch({ store, clock, heldBytesMax }, firstBatch(rest, limits));
       if (batch.state === "gone") return batch;
       if (!(await this.#commitBatch(stream, { batch, reached }, pass))) return { state: "overtaken" };
       for (const { object } of batch.steps)

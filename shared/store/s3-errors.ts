@@ -31,6 +31,10 @@ const DENIED: Meaning = {
   code: "store.denied",
   hint: "Check accessKeyId, secretAccessKey and what the store's policy lets this key do in the bucket.",
 };
+const EXPIRED: Meaning = {
+  code: "store.denied",
+  hint: "The session token has run out: give the process new credentials, or let it find them by itself (leave accessKeyId out).",
+};
 const NO_BUCKET: Meaning = {
   code: "store.missing",
   hint: "Make the bucket, or correct bucket, region and endpoint in the settings.",
@@ -67,6 +71,10 @@ const BY_NAME: Readonly<Record<string, Meaning>> = {
   AuthorizationHeaderMalformed: WRONG_REGION,
   IllegalLocationConstraintException: WRONG_REGION,
   CredentialsProviderError: DENIED,
+  ExpiredToken: EXPIRED,
+  ExpiredTokenException: EXPIRED,
+  TokenRefreshRequired: EXPIRED,
+  InvalidToken: EXPIRED,
   ConditionalRequestConflict: CONFLICT,
   OperationAborted: CONFLICT,
   TimeoutError: TIMEOUT,

@@ -4,6 +4,8 @@ import { landingKey, type LandingRange, SHA256_METADATA } from "@sluice/shared/c
 import { SimulatedClock } from "@sluice/shared/runtime/clock.ts";
 import { silentLog } from "@sluice/shared/runtime/log.ts";
 import { MemoryStore } from "@sluice/shared/store/memory.ts";
+import { tableFromArrays, tableFromIPC, tableToIPC } from "apache-arrow";
+import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { expect, test } from "vitest";
 import {
   DAY_US,
@@ -103,6 +105,19 @@ const UNUSABLE: Readonly<Record<string, { body: Uint8Array; sha256?: string; rea
   "an object of another stream": {
     body: encodeLanding("labels", [[label(5)]]),
     reason: /its columns are offset, device/,
+  },
+  "Arrow that is not packed": { body: zstdDecompressSync(good), reason: /cannot be unpacked/ },
+  "Arrow of another program": {
+    body: zstdCompressSync(tableToIPC(tableFromArrays({ t: Float64Array.of(1), v: Float64Array.of(2) }))),
+    reason: /its columns are t, v, expected offset, index/,
+  },
+  "an Arrow file instead of a stream": {
+    body: zstdCompressSync(tableToIPC(tableFromIPC(zstdDecompressSync(good)), "file")),
+    reason: /not an Arrow IPC stream/,
+  },
+  "a few bytes that unpack to gigabytes": {
+    body: zstdCompressSync(new Uint8Array(600_000_000)),
+    reason: /unpack to more than 536870912/,
   },
   "rows outside the key's range": {
     body: encodeLanding("readings", [readingBlock(6, 5)]),

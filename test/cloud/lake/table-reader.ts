@@ -53,6 +53,7 @@ export const idsOf = (gateway: string, from: number, to: number): readonly strin
 
 export interface CommitterChange {
   readonly commitBytesMax?: number;
+  readonly heldBytesMax?: number;
   readonly landingGraceMs?: number;
   readonly clock?: SimulatedClock;
   readonly log?: Log;
