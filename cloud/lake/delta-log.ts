@@ -14,6 +14,7 @@ import {
 import { type AsOf, DeltaHistory, type HistoryEntry } from "./delta-history.ts";
 import { checkpointKey, commitKey, lastCheckpointKey, logHole } from "./delta-listing.ts";
 import { DeltaReader } from "./delta-reader.ts";
+import { checkAllKnown } from "./delta-schema.ts";
 import {
   checkChangeable,
   checkWritable,
@@ -52,6 +53,8 @@ export interface DeltaLogOptions {
   readonly rememberMs?: number;
   /** How long a version can be read after a newer one was committed. */
   readonly retentionMs?: number;
+  /** The columns that a rewrite's files have; by default, those of the table. */
+  readonly columns?: readonly string[];
   /** Hears of what is wrong and holds nothing up: a checkpoint that cannot be used or written, a clean-up that failed. */
   readonly onProblem?: (error: PipelineError) => void;
 }
@@ -159,11 +162,19 @@ export class DeltaLog {
       const reason = rewriteConflict(rewrite, planned, snapshot);
       if (reason !== undefined) return { state: "conflict", reason };
       checkWritable(snapshot, this.#prefix);
+      this.#checkColumns(rewrite, snapshot);
       if (rewrite.dataChange === true) checkChangeable(snapshot, this.#prefix);
       if (await this.#tryCommit(snapshot, rewriteActions(rewrite, snapshot), rewrite.commitInfo))
         return { state: "committed" };
     }
     throw this.#tooManyRebases();
+  }
+
+  /** A program that does not know a column would leave its values behind in the files that it removes. */
+  #checkColumns({ add }: Rewrite, { metaData }: Snapshot): void {
+    const { columns } = this.#options;
+    if (columns === undefined || metaData === undefined || add.length === 0) return;
+    checkAllKnown(metaData.name ?? this.#prefix, metaData.schemaString, columns);
   }
 
   #tooManyRebases(): PipelineError {

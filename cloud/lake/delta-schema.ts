@@ -15,6 +15,12 @@ export const fileColumns = (stream: Stream): readonly Column[] => [
   ...LANDING_COLUMNS[stream],
 ];
 
+/** All columns of a table. */
+export const tableColumns = (stream: Stream): readonly string[] => [
+  ...fileColumns(stream).map(({ name }) => name),
+  PARTITION_COLUMN,
+];
+
 /** The column that `PARTITION_COLUMN` is the day of. */
 export const dateColumn = (stream: Stream): string => TABLE_DATE_COLUMN[stream];
 
@@ -86,15 +92,15 @@ const mismatch = (message: string, hint: string): PipelineError =>
   new PipelineError("lake.schema_mismatch", message, { hint });
 
 /** The columns of a schema. Throws PipelineError "lake.log_damaged" where it is none. */
-function parseFields(stream: Stream, schema: string): readonly Field[] {
+function parseFields(table: string, schema: string): readonly Field[] {
   let fields: unknown;
   try {
     fields = memberOf(JSON.parse(schema), "fields");
   } catch (cause) {
-    throw damaged(`table ${stream}`, "its schema is not JSON", cause);
+    throw damaged(`table ${table}`, "its schema is not JSON", cause);
   }
   if (!Array.isArray(fields) || !fields.every(isField))
-    throw damaged(`table ${stream}`, "its schema has no fields");
+    throw damaged(`table ${table}`, "its schema has no fields");
   return fields;
 }
 
@@ -108,4 +114,19 @@ function typeName(type: unknown): string {
   if (typeof type === "string") return type;
   const elementType = memberOf(type, "elementType");
   return typeof elementType === "string" ? `array<${elementType}>` : JSON.stringify(type);
+}
+
+/**
+ * Checks that files which are written anew lose nothing: that `known` are all the columns of a table.
+ *
+ * Throws PipelineError "lake.schema_mismatch".
+ */
+export function checkAllKnown(table: string, schema: string, known: readonly string[]): void {
+  const unknown = parseFields(table, schema).filter(({ name }) => !known.includes(name));
+  if (unknown.length === 0) return;
+  const names = unknown.map(({ name, type }) => `${name} (${typeName(type)})`).join(", ");
+  throw mismatch(
+    `table ${table}: this version does not know ${names}, and would lose what is there by writing files anew`,
+    "A newer version has added columns: run that one. Rows are still read and appended by this one.",
+  );
 }

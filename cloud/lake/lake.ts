@@ -16,6 +16,7 @@ import type { CommitReport } from "./commit-report.ts";
 import { Committer } from "./committer.ts";
 import type { AsOf } from "./delta-history.ts";
 import { DeltaLog } from "./delta-log.ts";
+import { tableColumns } from "./delta-schema.ts";
 import type { Snapshot } from "./delta-snapshot.ts";
 import { parseStats } from "./delta-stats.ts";
 import { type ReadingQuery, readReadings } from "./readings.ts";
@@ -80,6 +81,7 @@ export class Lake {
     const logOf = (stream: Stream): DeltaLog =>
       new DeltaLog(store, tablePrefix(stream), {
         rememberMs,
+        columns: tableColumns(stream),
         retentionMs: settings.logRetentionMs,
         onProblem: (error) => log.warn({ code: error.code, hint: error.hint }, error.message),
       });
@@ -123,7 +125,9 @@ export class Lake {
    */
   sql(query: string, options: Question = {}): Promise<SqlResult> {
     const rowsMax = this.#parts.settings.resultRowsMax;
-    return this.#ask(query, options, ({ connection }) => askReadOnly(connection, query, { rowsMax, ...options }));
+    return this.#ask(query, options, ({ connection }) =>
+      askReadOnly(connection, query, { rowsMax, ...options }),
+    );
   }
 
   /** The same into a file, which appears whole or not at all; returns its rows. Throws PipelineError "config.out" too. */

@@ -2,6 +2,7 @@ import { newUuid } from "@sluice/shared/runtime/random.ts";
 import { MemoryStore } from "@sluice/shared/store/memory.ts";
 import type { ObjectStore } from "@sluice/shared/store/object-store.ts";
 import type { Rewrite } from "@sluice/cloud/lake/delta-conflict.ts";
+import { tableColumns } from "@sluice/cloud/lake/delta-schema.ts";
 import { DeltaLog } from "@sluice/cloud/lake/delta-log.ts";
 import { expect, test } from "vitest";
 import { appendOf, commitKey, fileOf, putCommit, readingsSchema, TABLE } from "./delta-table.ts";
@@ -172,4 +173,22 @@ test("an append does not go on top of a protocol that was changed meanwhile to o
   await putCommit(store, 1, { protocol: { minReaderVersion: 1, minWriterVersion: 4 } });
   await expect(log.append(appendOf("gw", 0, 1))).rejects.toMatchObject({ code: "lake.protocol_unsupported" });
   expect((await store.get(commitKey(2))).state).toBe("missing");
+});
+
+test("a version that does not know a column of the table does not write its files anew, and may drop them", async () => {
+  const { store } = await tableTo(1);
+  const extra = '{"name":"shift","type":"string","nullable":true,"metadata":{}}';
+  const schemaString = readingsSchema.replace(/\]\}$/, `,${extra}]}`);
+  const metaData = { id: "x", name: "readings", schemaString, partitionColumns: ["date"] };
+  await putCommit(store, 2, { metaData });
+  const older = new DeltaLog(store, TABLE, { columns: tableColumns("readings") });
+  await older.refresh();
+  await expect(older.rewrite(rewriteOf(["gw-0", "gw-1"], ["big"]))).rejects.toMatchObject({
+    code: "lake.schema_mismatch",
+    message:
+      "table readings: this version does not know shift (string), and would lose what is there by writing files anew",
+    hint: expect.stringContaining("run that one"),
+  });
+  expect((await store.get(commitKey(3))).state).toBe("missing");
+  expect((await older.rewrite({ ...rewriteOf(["gw-0"], []), dataChange: true })).state).toBe("committed");
 });
