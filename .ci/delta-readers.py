@@ -5,13 +5,16 @@ Usage: delta-readers.py LAKE_FOLDER...
 The tables are read by delta-rs (package deltalake), the landing objects by pyarrow. A table is equal if it has the
 same rows with the same values in every column, or, where landing objects are past their grace and gone, the number of
 rows that its commits state; and its statistics must not hide a row. Where the log was cleaned up, so that not all commits
-can be asked, the landing objects in the folder are taken. A column that came later than a landing object is null there. Prints a line per table; exit 1 where one differs or nothing could be compared.
+can be asked, the landing objects in the folder are taken. A column that came later than a landing object is null there.
+ClickHouse (package chdb), whose reader is another one, must find the same rows and types as delta-rs. Prints a line per table; exit 1 where one differs or nothing could be compared.
 """
 
+import os
 import pathlib
 import re
 import sys
 
+import chdb
 import deltalake
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,7 +32,10 @@ KEY = re.compile(r"landing/\w+/gateway=([^/]+)/epoch=([^/]+)/")
 
 
 def main(lakes: list[pathlib.Path]) -> int:
-    print(f"deltalake {deltalake.__version__}, pyarrow {pa.__version__}")
+    print(f"deltalake {deltalake.__version__}, chdb {chdb.__version__}, pyarrow {pa.__version__}")
+    # ClickHouse reads files below the folder that it is in.
+    lakes = [lake.resolve() for lake in lakes]
+    os.chdir("/")
     return max([read_lake(lake) for lake in lakes], default=1)
 
 
@@ -65,6 +71,8 @@ def compare(lake: pathlib.Path, name: str, delta: deltalake.DeltaTable) -> tuple
         summary += f", {len(history)} commits left"
     if wrong := wrongly_pruned(delta, table, DATES[name]):
         return wrong, summary
+    if other := clickhouse_differs(table, lake / "tables" / name):
+        return other, summary
     if not cleaned and table.num_rows != stated:
         return f"its commits state {stated} rows", summary
     if len(there) < len(landed) or len(landed) == 0:
@@ -84,6 +92,33 @@ def wrongly_pruned(delta: deltalake.DeltaTable, table: pa.Table, column: str) ->
         if found != expected:
             return f"{found} rows with the {bound} of {column} are found by the statistics, there are {expected}"
     return None
+
+
+def clickhouse_differs(table: pa.Table, folder: pathlib.Path) -> str | None:
+    path = str(folder).replace("\\", "\\\\").replace("'", "\\'")
+    found = chdb.query(f"SELECT * FROM deltaLakeLocal('{path}')", "ArrowTable")
+    if found.column_names != table.column_names:
+        return f"ClickHouse finds the columns {', '.join(found.column_names)}"
+    columns = {name: as_delta(found[name], table[name].type) for name in table.column_names}
+    problem = difference(ordered(without_null_lists(pa.table(columns))), ordered(without_null_lists(table)))
+    return problem and f"ClickHouse: {problem.replace('landed', 'delta-rs reads it')}"
+
+
+def as_delta(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
+    """What ClickHouse only calls by another name: UTC, the items of lists, and bytes, which are its strings."""
+    same_time = pa.types.is_timestamp(wanted) and column.type == pa.timestamp(wanted.unit, "Etc/UTC")
+    same_list = pa.types.is_list(wanted) and pa.types.is_list(column.type) and column.type.value_type == wanted.value_type
+    is_bytes = wanted == pa.binary() and column.type == pa.string()
+    return column.cast(wanted) if same_time or same_list or is_bytes else column
+
+
+def without_null_lists(table: pa.Table) -> pa.Table:
+    """ClickHouse has no lists that are null: they are empty there."""
+    for place, name in enumerate(table.column_names):
+        if pa.types.is_list(table[name].type):
+            lists = [[] if value is None else value for value in table[name].to_pylist()]
+            table = table.set_column(place, name, pa.chunked_array([pa.array(lists, table[name].type)]))
+    return table
 
 
 def read_landing(lake: pathlib.Path, name: str, key: str) -> pa.Table:
