@@ -10,10 +10,10 @@ import { steadyClock } from "@sluice/shared/runtime/steady-clock.ts";
 import { readBodies } from "./buffer/body.ts";
 import { GroupCommit } from "./buffer/group-commit.ts";
 import { lockBuffer } from "./buffer/lock.ts";
-import { type GatewaySettings, host, SOFTWARE_VERSION } from "./config.ts";
+import { host, SOFTWARE_VERSION } from "./config.ts";
 import { OnlineClerk } from "./features/online-clerk.ts";
 import { SilenceTeller } from "./features/silence-teller.ts";
-import { createBrokerClient } from "./ingest/broker-client.ts";
+import type { createBrokerClient } from "./ingest/broker-client.ts";
 import { createEmbeddedBroker } from "./ingest/embedded-broker.ts";
 import { RequestDesk } from "./ingest/request-desk.ts";
 import type { Sink, Source } from "./ingest/source.ts";
@@ -21,6 +21,7 @@ import { SPOOL_DIR, SpoolFolder } from "./ingest/spool-folder.ts";
 import { SpoolSource } from "./ingest/spool-source.ts";
 import { PipelineThread } from "./pipeline-thread.ts";
 import type { Announcement } from "./pipeline.ts";
+import type { GatewaySettings } from "./settings.ts";
 import type { GatewayStatus } from "./status/gateway-status.ts";
 import { judgeStatus } from "./status/judge.ts";
 import { Meters } from "./status/meters.ts";
@@ -55,7 +56,7 @@ export class Gateway {
   readonly #unheard = new Set<Source>();
   #unlock: () => void = () => undefined;
 
-  constructor(options: GatewayOptions) {
+  private constructor(options: GatewayOptions, createClient: typeof createBrokerClient | undefined) {
     const { settings, clock, log } = options;
     this.#options = options;
     this.#startedAtUs = clock.monotonicUs();
@@ -84,7 +85,7 @@ export class Gateway {
     });
     // Arrivals are stamped in their order, unless the clock was really set back.
     const wiring = { clock: steadyClock(clock, settings.decode.clockStepMinMs), log };
-    const { broker, client } = settings.ingest;
+    const { broker } = settings.ingest;
     const bodies = readBodies(settings.buffer.dir, settings.buffer.encryptionKeyFile);
     const spoolDir = join(settings.buffer.dir, SPOOL_DIR);
     const online = (query: OnlineQuery): Promise<OnlineAnswer> => this.#pipeline.online(query);
@@ -103,9 +104,9 @@ export class Gateway {
       ...(broker === undefined
         ? []
         : [this.#answering((sink) => createEmbeddedBroker({ ...answering, sink }))]),
-      ...(client === undefined
+      ...(createClient === undefined
         ? []
-        : [this.#answering((sink) => createBrokerClient({ ...answering, sink }))]),
+        : [this.#answering((sink) => createClient({ ...answering, sink }))]),
       new SpoolSource(spoolDir, new SpoolFolder(spoolDir, bodies), { ...wiring, sink: this.#commit }),
     ];
     this.#status = new StatusServer({
@@ -119,6 +120,13 @@ export class Gateway {
       clock,
       log,
     );
+  }
+
+  /** A gateway that is not started. What only some settings need is loaded here: megabytes that others do without. */
+  static async make(options: GatewayOptions): Promise<Gateway> {
+    const loaded =
+      options.settings.ingest.client === undefined ? undefined : await import("./ingest/broker-client.ts");
+    return new Gateway(options, loaded?.createBrokerClient);
   }
 
   start(): Promise<void> {

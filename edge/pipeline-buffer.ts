@@ -8,7 +8,7 @@ import { QuarantineStore } from "./buffer/quarantine-store.ts";
 import { SegmentLog } from "./buffer/segment-log.ts";
 import { StateStore } from "./buffer/state-store.ts";
 import { finishRepairs } from "./buffer/tools/salvage.ts";
-import type { GatewaySettings } from "./config.ts";
+import type { GatewaySettings } from "./settings.ts";
 
 export interface PipelineBufferOptions {
   readonly settings: GatewaySettings["buffer"];

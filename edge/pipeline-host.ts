@@ -19,7 +19,7 @@ import type { StateStore } from "./buffer/state-store.ts";
 import { DiskBudget } from "./buffer/disk-budget.ts";
 import { quarantineLimit } from "./buffer/quarantine-store.ts";
 import { diskFailure } from "./buffer/disk-failure.ts";
-import { type GatewaySettings, SOFTWARE_VERSION } from "./config.ts";
+import { SOFTWARE_VERSION } from "./config.ts";
 import { Decoder } from "./decode/decoder.ts";
 import { deliveryOf } from "./delivery.ts";
 import { InferenceStage, type Slot } from "./inference/inference-stage.ts";
@@ -29,6 +29,7 @@ import { readPublicKeys } from "./models/public-keys.ts";
 import { PipelineBuffer } from "./pipeline-buffer.ts";
 import { type Announcement, Pipeline } from "./pipeline.ts";
 import type { PipelineSnapshot } from "./status/gateway-status.ts";
+import type { GatewaySettings } from "./settings.ts";
 import { StepPace } from "./step-pace.ts";
 import { Uplink } from "./sync/uplink.ts";
 

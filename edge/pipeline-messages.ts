@@ -1,6 +1,7 @@
 import type { MessagePort } from "node:worker_threads";
 import type { OnlineAnswer, OnlineQuery } from "@sluice/shared/contract/online.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
+import type { GatewaySettings } from "./settings.ts";
 import type { PipelineSnapshot } from "./status/gateway-status.ts";
 import type { Announcement } from "./pipeline.ts";
 
@@ -15,8 +16,7 @@ export interface Failure {
 
 /** What the worker thread is started with. */
 export interface WorkerData {
-  /** The gateway's settings, to be checked. */
-  readonly settings: unknown;
+  readonly settings: GatewaySettings;
   /** Where groups come from. */
   readonly groups: MessagePort;
 }

@@ -5,7 +5,7 @@ import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { Part } from "@sluice/shared/runtime/lifecycle.ts";
 import { diskFailure } from "./buffer/disk-failure.ts";
 import { DiskOutage } from "./buffer/disk-outage.ts";
-import type { GatewaySettings } from "./config.ts";
+import type { GatewaySettings } from "./settings.ts";
 import type { GroupMessage, SettledMessage } from "./log-messages.ts";
 import type { PipelineSnapshot } from "./status/gateway-status.ts";
 import { fromFailure, type FromWorker, type ToWorker, type WorkerData } from "./pipeline-messages.ts";

@@ -7,7 +7,6 @@ import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { createLog } from "@sluice/shared/runtime/log.ts";
 import { newUuid, seededRandom } from "@sluice/shared/runtime/random.ts";
 import { diskFailure } from "./buffer/disk-failure.ts";
-import { gatewaySettingsSchema } from "./config.ts";
 import { type FromWorker, toFailure, type ToWorker, type WorkerData } from "./pipeline-messages.ts";
 import { PipelineHost } from "./pipeline-host.ts";
 
@@ -16,8 +15,7 @@ const send = (message: FromWorker, transfer: readonly ArrayBuffer[] = []): void 
   port.postMessage(message, transfer);
 
 async function main(): Promise<void> {
-  const { settings: given, groups }: WorkerData = workerData;
-  const settings = gatewaySettingsSchema.parse(given);
+  const { settings, groups }: WorkerData = workerData;
   const bootId = newUuid();
   const host = await PipelineHost.open({
     settings,

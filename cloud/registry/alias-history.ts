@@ -3,7 +3,7 @@ import { type AliasEntry, aliasEntrySchema, CHAMPION, PREVIOUS } from "@sluice/s
 import { canonicalJson } from "@sluice/shared/contract/canonical-json.ts";
 import { aliasKey, registryPrefix } from "@sluice/shared/contract/lake-key.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
-import { describeIssues } from "@sluice/shared/runtime/settings-file.ts";
+import { describeIssues } from "@sluice/shared/runtime/settings-issues.ts";
 import type { ObjectStore } from "@sluice/shared/store/object-store.ts";
 
 /** Largest entry that is read: the reasons are the longest part and have a limit of their own. */

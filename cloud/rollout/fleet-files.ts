@@ -5,7 +5,7 @@ import {
   reportedStateSchema,
 } from "@sluice/shared/contract/fleet.ts";
 import { desiredKey, reportedKey } from "@sluice/shared/contract/lake-key.ts";
-import { describeIssues, type SettingsIssue } from "@sluice/shared/runtime/settings-file.ts";
+import { describeIssues, type SettingsIssue } from "@sluice/shared/runtime/settings-issues.ts";
 import type { ObjectStore } from "@sluice/shared/store/object-store.ts";
 
 /** A gateway's file as found. */

@@ -1,6 +1,6 @@
 import { type DesiredState, desiredStateSchema } from "@sluice/shared/contract/fleet.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
-import { describeIssues } from "@sluice/shared/runtime/settings-file.ts";
+import { describeIssues } from "@sluice/shared/runtime/settings-issues.ts";
 
 /** Largest desired.json that is read: it names one model, so a kilobyte is already much. */
 export const DESIRED_BYTES_MAX = 65_536;

@@ -9,7 +9,7 @@ import {
 import { canonicalJson } from "../contract/canonical-json.ts";
 import { checkBundle, UnfitBundle } from "../model/check.ts";
 import { assert } from "../runtime/assert.ts";
-import { describeIssues, type SettingsIssue } from "../runtime/settings-file.ts";
+import { describeIssues, type SettingsIssue } from "../runtime/settings-issues.ts";
 import { BundleRefused, type RefusalReason } from "./bundle-refusal.ts";
 import { sha256Hex, viewHash } from "./hash.ts";
 import { verifyManifest } from "./signature.ts";

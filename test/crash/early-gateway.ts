@@ -3,11 +3,11 @@
 import { systemClock } from "@sluice/shared/runtime/clock.ts";
 import { createLog } from "@sluice/shared/runtime/log.ts";
 import { GroupCommit } from "../../edge/buffer/group-commit.ts";
-import { readSettings } from "../../edge/config.ts";
+import { readSettings } from "../../edge/settings.ts";
 import { createEmbeddedBroker } from "../../edge/ingest/embedded-broker.ts";
 import { PipelineThread } from "../../edge/pipeline-thread.ts";
 
-const settings = readSettings(process.argv[process.argv.indexOf("--config") + 1] ?? "");
+const settings = readSettings(process.argv[process.argv.indexOf("--config") + 1] ?? "", process.env);
 const pipeline = new PipelineThread(
   settings,
   {

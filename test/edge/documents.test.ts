@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
-import { gatewaySettingsSchema } from "../../edge/config.ts";
+import { gatewaySettingsSchema } from "../../edge/settings.ts";
 import { decoderOf, messageOf } from "./decode/messages.ts";
 
 const root = join(import.meta.dirname, "../..");

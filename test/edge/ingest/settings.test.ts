@@ -1,4 +1,5 @@
-import { describeIssues, showSettings } from "@sluice/shared/runtime/settings-file.ts";
+import { showSettings } from "@sluice/shared/runtime/settings-file.ts";
+import { describeIssues } from "@sluice/shared/runtime/settings-issues.ts";
 import { expect, test } from "vitest";
 import { resolveIngestFiles } from "../../../edge/ingest/settings-files.ts";
 import { ingestSettingsSchema } from "../../../edge/ingest/settings.ts";

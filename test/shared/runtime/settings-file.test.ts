@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
-import { describeIssues, readSettingsFile } from "@sluice/shared/runtime/settings-file.ts";
+import { readSettingsFile } from "@sluice/shared/runtime/settings-file.ts";
+import { describeIssues } from "@sluice/shared/runtime/settings-issues.ts";
 import { expect, onTestFinished, test } from "vitest";
 
 function read(text: string, environment: Record<string, string> = {}): unknown {
