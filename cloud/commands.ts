@@ -140,8 +140,8 @@ addLakeCommands(program, {
     host.onSignal(() => (++signals > 1 ? host.exit(FAILED) : handle()));
   },
   withLake: (config, work) =>
-    withLake(config, ({ store, lake }, { tables, models }) =>
-      work({ store, lake, settings: tables, views: models.map(({ view }) => view) }),
+    withLake(config, ({ store, lake, lease }, { tables, models }) =>
+      work({ store, lake, lease, settings: tables, views: models.map(({ view }) => view) }),
     ),
 });
 

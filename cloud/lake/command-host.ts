@@ -4,6 +4,7 @@ import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { ObjectStore } from "@sluice/shared/store/object-store.ts";
 import type { Command } from "commander";
 import type { Lake } from "./lake.ts";
+import type { Lease } from "./lease.ts";
 import type { LakeSettings } from "./settings.ts";
 
 /** What the lake's commands need of the program that they are part of. */
@@ -22,6 +23,7 @@ export interface LakeHost {
 export interface OpenedLake {
   readonly store: ObjectStore;
   readonly lake: Lake;
+  readonly lease: Lease;
   readonly settings: LakeSettings;
   /** The views of the models that the settings train, by name: their owners are those of the features. */
   readonly views: readonly FeatureView[];

@@ -35,7 +35,7 @@ export interface Workshop {
   readonly engine: SqlEngine;
   readonly clock: Clock;
   /** Throws where this process may not commit any more. */
-  readonly requireHeld?: () => void;
+  readonly requireHeld?: (() => void) | undefined;
 }
 
 export interface CompactChoice {

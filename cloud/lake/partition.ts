@@ -1,5 +1,6 @@
 import type { ColumnTable } from "@sluice/shared/codec/columns.ts";
 import { assert } from "@sluice/shared/runtime/assert.ts";
+import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { isoTime } from "@sluice/shared/runtime/clock.ts";
 
 const DAY_US = 86_400_000_000;
@@ -30,4 +31,11 @@ export function rowsByDay(table: ColumnTable, column: string): ReadonlyMap<strin
   }
   if (days.size === 1) return new Map([[dayOf(first * DAY_US), undefined]]);
   return new Map([...days].map(([day, own]) => [dayOf(day * DAY_US), Int32Array.from(own)]));
+}
+
+/** Reads a UTC day as 2026-11-21. Throws PipelineError "config.day". */
+export function parseDay(text: string): string {
+  const us = Date.parse(`${text}T00:00:00Z`) * 1_000;
+  if (/^\d{4}-\d\d-\d\d$/.test(text) && Number.isFinite(us) && dayOf(us) === text) return text;
+  throw new PipelineError("config.day", `${text} is no day`, { hint: "Use a UTC day, such as 2026-11-21." });
 }

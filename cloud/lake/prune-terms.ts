@@ -34,8 +34,10 @@ function parseTerm(term: string, types: ReadonlyMap<string, TermType>): Term | u
   if (operator === " IN ") return parseList(column, literal, type);
   const value = parseLiteral(literal, type);
   if (value === undefined) return undefined;
-  const min = operator.startsWith("<") ? undefined : value;
-  const max = operator.startsWith(">") ? undefined : value;
+  const step = typeof value === "number" && type !== "double" ? 1 : 0;
+  const beside = (by: number): string | number => (typeof value === "number" ? value + by : value);
+  const min = operator.startsWith("<") ? undefined : beside(operator === ">" ? step : 0);
+  const max = operator.startsWith(">") ? undefined : beside(operator === "<" ? -step : 0);
   return { column, min, max };
 }
 

@@ -7,6 +7,8 @@ import { vacuum, type VacuumChoice, type VacuumReport } from "./vacuum.ts";
 /** Which tables, all by default, and what else there is to choose. */
 type Chosen<C extends { readonly streams: readonly Stream[] }> = Omit<C, "streams"> & {
   readonly streams?: readonly Stream[] | undefined;
+  /** Throws where this process may not commit or delete any more. */
+  readonly requireHeld?: (() => void) | undefined;
 };
 
 /** What keeps the tables small and quick: each part can be run at any time, by any process, and again. */
@@ -20,7 +22,7 @@ export class Upkeep {
   }
 
   /** Merges small files into few, sorted ones. */
-  compact({ streams = STREAMS, ...choice }: Chosen<CompactChoice> = {}): Promise<CompactReport> {
+  compact({ streams = STREAMS, requireHeld, ...choice }: Chosen<CompactChoice> = {}): Promise<CompactReport> {
     const { compactTargetBytes, compactFilesMin, compactAfterMs, cacheBytesMax } = this.#settings;
     const limits = {
       targetBytes: compactTargetBytes,
@@ -29,17 +31,21 @@ export class Upkeep {
       // Questions need the cache at the same time.
       inputBytesMax: Math.floor(cacheBytesMax / 2),
     };
-    return compact(this.#workshop, limits, { ...choice, streams });
+    return compact({ ...this.#workshop, requireHeld }, limits, { ...choice, streams });
   }
 
   /** Thins and drops days by their age, as the settings want it. */
-  retain({ streams = STREAMS, ...choice }: Chosen<RetainChoice> = {}): Promise<RetainReport> {
-    return retain(this.#workshop, this.#settings.retention, { ...choice, streams });
+  retain({ streams = STREAMS, requireHeld, ...choice }: Chosen<RetainChoice> = {}): Promise<RetainReport> {
+    return retain({ ...this.#workshop, requireHeld }, this.#settings.retention, { ...choice, streams });
   }
 
   /** Deletes data files that no version within the retention needs. */
-  vacuum({ streams = STREAMS, ...choice }: Chosen<VacuumChoice> = {}): Promise<VacuumReport> {
+  vacuum({ streams = STREAMS, requireHeld, ...choice }: Chosen<VacuumChoice> = {}): Promise<VacuumReport> {
     const { tombstoneRetentionMs, orphanGraceMs } = this.#settings;
-    return vacuum(this.#workshop, { tombstoneRetentionMs, orphanGraceMs }, { ...choice, streams });
+    return vacuum(
+      { ...this.#workshop, requireHeld },
+      { tombstoneRetentionMs, orphanGraceMs },
+      { ...choice, streams },
+    );
   }
 }

@@ -16,6 +16,8 @@ export interface VacuumChoice {
   readonly streams: readonly Stream[];
   /** Says what would go, and deletes nothing. */
   readonly dryRun?: boolean | undefined;
+  /** False: what no commit names stays, because another process may be about to name it. */
+  readonly orphans?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly say?: ((text: string) => void) | undefined;
 }
@@ -42,12 +44,13 @@ export interface VacuumReport {
  * which no commit names.
  *
  * How old an orphan is no store says in the same way, and clocks differ: so it is written down in the lake when it was
- * seen first, and it goes when it is still without a commit a grace later. Each deletion may happen twice.
+ * seen first, and it goes when it is still without a commit a grace later. Only the holder of the lease deletes orphans:
+ * a committer may put the very bytes of one again and name it. Each deletion may happen twice.
  */
 export async function vacuum(
   workshop: Workshop,
   limits: VacuumLimits,
-  { streams, dryRun = false, signal, say }: VacuumChoice,
+  { streams, dryRun = false, orphans = true, signal, say }: VacuumChoice,
 ): Promise<VacuumReport> {
   const tables: VacuumedTable[] = [];
   const { store, logs, clock } = workshop;
@@ -60,17 +63,18 @@ export async function vacuum(
     const { files, tombstones } = await logs[stream].refresh();
     const nowMs = Math.floor(clock.nowUs() / 1_000);
     const plan = planVacuum({ files, tombstones, listed, seen }, limits, nowMs);
+    const going = plan.remove.filter(({ why }) => orphans || why === "removed");
     if (!dryRun) {
       await writeSeen(store, stream, { before: seen, after: plan.orphans });
-      await deleteFiles(workshop, stream, { files: plan.remove, signal, say });
+      await deleteFiles(workshop, stream, { files: going, signal, say });
     }
     tables.push({
       table: stream,
-      files: plan.remove,
-      bytes: bytesOf(plan.remove),
+      files: going,
+      bytes: bytesOf(going),
       keptFiles: plan.kept.length,
       keptBytes: bytesOf(plan.kept),
-      waitingOrphans: plan.orphans.size - plan.remove.filter(({ why }) => why === "orphan").length,
+      waitingOrphans: plan.orphans.size - going.filter(({ why }) => why === "orphan").length,
     });
   }
   return { deleted: !dryRun, tables };

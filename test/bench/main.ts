@@ -1,9 +1,10 @@
-// `npm run bench [-- ingest engine scoring lake join backfill memory] [--docs]`: the figures of the design, as ratios of one run.
-// `memory` runs for twenty minutes and only when it is named; --docs writes the table to docs/bench.md.
+// `npm run bench [-- ingest engine scoring lake join backfill compact memory] [--docs]`: the figures of the design, as ratios of one run.
+// `compact` (minutes) and `memory` (twenty minutes) run only when they are named; --docs writes the table to docs/bench.md.
 import { mkdir, writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { benchBackfill } from "./backfill.ts";
+import { benchCompact } from "./compact.ts";
 import { benchEngine, benchScoring } from "./engine.ts";
 import { benchIngest } from "./ingest.ts";
 import { benchJoin } from "./join.ts";
@@ -19,11 +20,12 @@ const PARTS = {
   lake: benchLake,
   join: benchJoin,
   backfill: benchBackfill,
+  compact: benchCompact,
   memory: benchMemory,
 };
 
 /** What runs only when it is named. */
-const LONG: readonly string[] = ["memory"];
+const LONG: readonly string[] = ["compact", "memory"];
 
 const args = process.argv.slice(2);
 const wanted = args.filter((arg) => arg !== "--docs");
