@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { dirname, resolve } from "node:path";
-import { featureViewSchema } from "@sluice/shared/contract/feature-view.ts";
+import { featureViewShape } from "@sluice/shared/contract/feature-view.ts";
 import { keyNameSchema } from "@sluice/shared/contract/ids.ts";
 import { checkView } from "@sluice/shared/features/check-view.ts";
 import { LOG_LEVELS } from "@sluice/shared/runtime/log.ts";
@@ -43,7 +43,7 @@ const triggerSettingsSchema = z.strictObject({
 export type TriggerSettings = z.infer<typeof triggerSettingsSchema>;
 
 /** A view that the function library can compute: what the gateways would refuse is refused here. */
-const computableViewSchema = featureViewSchema.superRefine((view, context) => {
+export const computableViewSchema = featureViewShape.superRefine((view, context) => {
   for (const { path, message } of checkView(view)) context.addIssue({ code: "custom", path, message });
 });
 

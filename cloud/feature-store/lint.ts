@@ -1,5 +1,6 @@
+import { checkContracts } from "@sluice/shared/features/check-contracts.ts";
 import { coreHash } from "./duplicates.ts";
-import { type FileIssue, readViewFile } from "./view-file.ts";
+import { type FileIssue, pathText, readViewFile } from "./view-file.ts";
 import { type PublishedView, shortHash } from "./views.ts";
 
 /** What is to be said of one file. */
@@ -12,14 +13,26 @@ export interface LintedFile {
   readonly warnings: readonly string[];
 }
 
-/** Checks files of views as a gateway does, and against each other and the views of the lake, where there is one. */
+/**
+ * Checks files of views as a gateway does, also against the contracts of gateways whose settings are among the files,
+ * and against each other and the views of the lake, where there is one.
+ */
 export function lintFiles(files: readonly string[], lake: readonly PublishedView[]): readonly LintedFile[] {
   const known: { readonly view: PublishedView; readonly where: string }[] = lake.map((view) => ({
     view,
     where: "the lake",
   }));
-  return files.map((file) => {
-    const { views, issues } = readViewFile(file);
+  const read = files.map(readViewFile);
+  const contracts = read.flatMap((file) => file.contracts);
+  return read.map(({ file, views: found, issues: shape }) => {
+    const issues = [...shape];
+    const views = found.filter(({ view, path }) => {
+      const clashes = checkContracts(view, contracts);
+      issues.push(
+        ...clashes.map((clash) => ({ path: pathText([...path, ...clash.path]), reason: clash.message })),
+      );
+      return clashes.length === 0;
+    });
     const warnings = views.flatMap((own) =>
       known.flatMap(({ view: other, where }) => warningsOf(own, other, where)),
     );

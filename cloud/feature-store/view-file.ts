@@ -1,9 +1,9 @@
 import { viewHash } from "@sluice/shared/codec/hash.ts";
-import { featureViewSchema } from "@sluice/shared/contract/feature-view.ts";
-import { checkView } from "@sluice/shared/features/check-view.ts";
+import { type DeviceContract, deviceContractSchema } from "@sluice/shared/contract/device-contract.ts";
 import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { readSettingsFile } from "@sluice/shared/runtime/settings-file.ts";
 import type { ObjectStore } from "@sluice/shared/store/object-store.ts";
+import { computableViewSchema } from "../config.ts";
 import { findView, listViews, type PublishedView } from "./views.ts";
 
 /** One mistake in a file of views, with the path to it. */
@@ -15,8 +15,10 @@ export interface FileIssue {
 /** What a file holds: each view that is in order, and every mistake of the others. */
 export interface ReadFile {
   readonly file: string;
-  readonly views: readonly PublishedView[];
+  readonly views: readonly (PublishedView & { readonly path: readonly PropertyKey[] })[];
   readonly issues: readonly FileIssue[];
+  /** Of device types, where the file is the settings of a gateway. */
+  readonly contracts: readonly DeviceContract[];
 }
 
 /**
@@ -29,23 +31,27 @@ export function readViewFile(file: string): ReadFile {
     input = readSettingsFile(file, {}, (found) => ({ data: { found } })).found;
   } catch (error) {
     if (!(error instanceof PipelineError)) throw error;
-    return { file, views: [], issues: [{ path: "(the file)", reason: describeError(error) }] };
+    return { file, views: [], issues: [{ path: "(the file)", reason: describeError(error) }], contracts: [] };
   }
   const candidates = candidatesIn(input);
-  const views: PublishedView[] = [];
+  const views: ReadFile["views"][number][] = [];
   const issues: FileIssue[] = [];
   for (const { path, value } of candidates) {
-    const { data, error } = featureViewSchema.safeParse(value);
-    // What the engine says is only worth hearing of a view that has passed the schema.
-    const found = data === undefined ? (error?.issues ?? []) : checkView(data);
-    for (const issue of found)
-      issues.push({
-        path: [...path, ...issue.path].map(String).join(".") || "(the view)",
-        reason: issue.message,
-      });
-    if (data !== undefined && found.length === 0) views.push({ view: data, hash: viewHash(data) });
+    const { data, error } = computableViewSchema.safeParse(value);
+    for (const issue of error?.issues ?? [])
+      issues.push({ path: pathText([...path, ...issue.path]), reason: issue.message });
+    if (data !== undefined) views.push({ view: data, hash: viewHash(data), path });
   }
-  return { file, views, issues };
+  return { file, views, issues, contracts: contractsIn(input) };
+}
+
+export const pathText = (path: readonly PropertyKey[]): string => path.map(String).join(".") || "(the view)";
+
+/** The contracts that are in order; what is wrong with the others, `sluice-gateway config check` says. */
+function contractsIn(input: unknown): readonly DeviceContract[] {
+  const contracts = at(at(input, "decode"), "contracts");
+  if (!Array.isArray(contracts)) return [];
+  return contracts.flatMap((contract) => deviceContractSchema.safeParse(contract).data ?? []);
 }
 
 interface Candidate {

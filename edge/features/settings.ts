@@ -1,9 +1,9 @@
-import { featureViewSchema } from "@sluice/shared/contract/feature-view.ts";
+import { featureViewShape } from "@sluice/shared/contract/feature-view.ts";
 import { checkView } from "@sluice/shared/features/check-view.ts";
 import { z } from "zod";
 
 /** A view that the function library can compute. */
-const computableViewSchema = featureViewSchema.superRefine((view, context) => {
+const computableViewSchema = featureViewShape.superRefine((view, context) => {
   for (const { path, message } of checkView(view)) context.addIssue({ code: "custom", path, message });
 });
 

@@ -83,67 +83,74 @@ const vectorBreakerSchema = z
     message: "closeShareMax must not be above violationShareMax",
   });
 
+/** The parts of a view, each by itself: what `contradictions` looks at together. */
+export const featureViewShape = z.strictObject({
+  name: keyNameSchema,
+  entity: z.literal("device").default("device"),
+  owner: z.string().min(1).max(128),
+  description: z.string().max(1_000).default(""),
+  match: z.strictObject({ deviceType: z.string().min(1) }),
+  window: windowSchema,
+  inputs: z.record(
+    identifier,
+    z.strictObject({
+      metric: metricNameSchema,
+      /** The unit that the contract stores it in; what the units of the features are checked against. */
+      unit: z.string().min(1).max(32).optional(),
+      /** The newest reading of a window may be so much older than the window's end; else the vector says so. */
+      freshnessMs: z.int().min(1).max(WINDOW_SIZE_MS_MAX).optional(),
+    }),
+  ),
+  features: z
+    .array(z.union([functionFeatureSchema, expressionFeatureSchema]))
+    .min(1)
+    .max(FEATURES_MAX),
+  breaker: vectorBreakerSchema.optional(),
+  /** How long a vector may serve as the newest one. */
+  ttlMs: z.int().min(1_000).default(600_000),
+});
+
+export type FeatureView = z.infer<typeof featureViewShape>;
+
+/** One thing that a view says twice or of what is not there. */
+interface Contradiction {
+  readonly path: (string | number)[];
+  readonly message: string;
+}
+
+/** What parts of a view say against each other, each with its path. */
+export function contradictions({ window, inputs, features }: FeatureView): readonly Contradiction[] {
+  const found: Contradiction[] = [];
+  if (window.kind === "hopping") {
+    const { sizeMs, hopMs } = window;
+    const path = ["window", "hopMs"];
+    if (sizeMs % hopMs !== 0 || hopMs > sizeMs) found.push({ path, message: "must divide sizeMs" });
+    if (sizeMs / hopMs > WINDOW_HOPS_MAX)
+      found.push({ path, message: `sizeMs / hopMs must not exceed ${WINDOW_HOPS_MAX}` });
+  }
+  const checkInput = (name: string, path: (string | number)[]): void => {
+    if (Object.hasOwn(inputs, name)) return;
+    found.push({ path, message: `"${name}" is not one of the inputs ${Object.keys(inputs).join(", ")}` });
+  };
+  if (window.kind === "count") checkInput(window.of, ["window", "of"]);
+  const names = new Set<string>();
+  for (const [place, feature] of features.entries()) {
+    if (names.has(feature.name)) found.push({ path: ["features", place, "name"], message: "is there twice" });
+    names.add(feature.name);
+    if ("fn" in feature)
+      for (const input of [feature.of ?? []].flat()) checkInput(input, ["features", place, "of"]);
+  }
+  return found;
+}
+
 /**
  * A feature view: what is computed over which windows of which devices. Data, not code; its SHA-256 over the
  * canonical JSON is its version.
  */
-export const featureViewSchema = z
-  .strictObject({
-    name: keyNameSchema,
-    entity: z.literal("device").default("device"),
-    owner: z.string().min(1).max(128),
-    description: z.string().max(1_000).default(""),
-    match: z.strictObject({ deviceType: z.string().min(1) }),
-    window: windowSchema,
-    inputs: z.record(
-      identifier,
-      z.strictObject({
-        metric: metricNameSchema,
-        /** The unit that the contract stores it in; what the units of the features are checked against. */
-        unit: z.string().min(1).max(32).optional(),
-        /** The newest reading of a window may be so much older than the window's end; else the vector says so. */
-        freshnessMs: z.int().min(1).max(WINDOW_SIZE_MS_MAX).optional(),
-      }),
-    ),
-    features: z
-      .array(z.union([functionFeatureSchema, expressionFeatureSchema]))
-      .min(1)
-      .max(FEATURES_MAX),
-    breaker: vectorBreakerSchema.optional(),
-    /** How long a vector may serve as the newest one. */
-    ttlMs: z.int().min(1_000).default(600_000),
-  })
-  .superRefine((view, context) => {
-    const { window } = view;
-    if (window.kind === "hopping" && (window.sizeMs % window.hopMs !== 0 || window.hopMs > window.sizeMs))
-      context.addIssue({ code: "custom", path: ["window", "hopMs"], message: "must divide sizeMs" });
-    if (window.kind === "hopping" && window.sizeMs / window.hopMs > WINDOW_HOPS_MAX)
-      context.addIssue({
-        code: "custom",
-        path: ["window", "hopMs"],
-        message: `sizeMs / hopMs must not exceed ${WINDOW_HOPS_MAX}`,
-      });
-    const inputs = Object.keys(view.inputs);
-    const checkInput = (name: string, path: (string | number)[]): void => {
-      if (!inputs.includes(name))
-        context.addIssue({
-          code: "custom",
-          path,
-          message: `"${name}" is not one of the inputs ${inputs.join(", ")}`,
-        });
-    };
-    if (window.kind === "count") checkInput(window.of, ["window", "of"]);
-    const names = new Set<string>();
-    for (const [position, feature] of view.features.entries()) {
-      if (names.has(feature.name))
-        context.addIssue({ code: "custom", path: ["features", position, "name"], message: "is there twice" });
-      names.add(feature.name);
-      if ("fn" in feature)
-        for (const input of [feature.of ?? []].flat()) checkInput(input, ["features", position, "of"]);
-    }
-  });
+export const featureViewSchema = featureViewShape.superRefine((view, context) => {
+  for (const { path, message } of contradictions(view)) context.addIssue({ code: "custom", path, message });
+});
 
-export type FeatureView = z.infer<typeof featureViewSchema>;
 export type FeatureWindow = FeatureView["window"];
 export type Feature = FeatureView["features"][number];
 export type FunctionFeature = z.infer<typeof functionFeatureSchema>;

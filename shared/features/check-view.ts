@@ -1,4 +1,9 @@
-import type { ExpressionFeature, FeatureView, FunctionFeature } from "../contract/feature-view.ts";
+import {
+  contradictions,
+  type ExpressionFeature,
+  type FeatureView,
+  type FunctionFeature,
+} from "../contract/feature-view.ts";
 import { deriveUnits } from "./check-units.ts";
 import { checkWindow } from "./check-window.ts";
 import { referencesOf } from "./expression.ts";
@@ -28,11 +33,12 @@ const OTHER_NAMES: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * What is wrong with a view that has passed the view's schema: functions, settings, expressions, units, window and the
- * memory that it would take, all mistakes at once, each with its path.
+ * What is wrong with a view whose parts are of the right shape: what contradicts itself, functions, settings,
+ * expressions, units, window and the memory that it would take, all mistakes at once, each with its path.
  */
 export function checkView(view: FeatureView): readonly ViewIssue[] {
   const issues = [
+    ...contradictions(view),
     ...checkWindow(view),
     ...view.features.flatMap((feature, place) =>
       ("fn" in feature ? checkFunction(feature) : checkExpression(view, feature)).map((issue) => ({

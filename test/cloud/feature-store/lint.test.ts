@@ -126,3 +126,44 @@ test("what differs between two views is said by feature, input and window", () =
   ]);
   expect(after.features.map((feature) => metricsOf(after, feature))).toEqual([["flow"], ["flow"]]);
 });
+
+test("mistakes of all kinds are listed at once, whichever of them the schema finds", async () => {
+  const [linted] = lintFiles(
+    await filesOf({
+      ...pumpView(),
+      owner: "",
+      window: { kind: "hopping", sizeMs: 1_000, hopMs: 2_000 },
+      features: [
+        { name: "a", fn: "avg", of: "level" },
+        { name: "a", fn: "mean", of: "nothing" },
+        { name: "b", expr: "b + 1" },
+      ],
+    }),
+    [],
+  );
+  expect(linted?.issues.map(({ path }) => path)).toEqual(
+    expect.arrayContaining([
+      "owner",
+      "window.hopMs",
+      "features.0.fn",
+      "features.1.name",
+      "features.1.of",
+      "features.2.expr",
+    ]),
+  );
+});
+
+test("a view is checked against the contracts of gateways whose settings are linted with it", async () => {
+  const view = { ...pumpView(), inputs: { level: { metric: "pressur", unit: "bar" } } };
+  const clash = { ...pumpView(), inputs: { level: { metric: "pressure", unit: "g" } } };
+  const contract = {
+    deviceType: "pump",
+    unknownMetrics: "quarantine",
+    metrics: { pressure: { unit: "bar" } },
+  };
+  const files = await filesOf(view, { decode: { contracts: [contract] }, features: { views: [clash] } });
+  expect(lintFiles(files, []).map(({ issues }) => issues)).toEqual([
+    [{ path: "inputs.level.metric", reason: expect.stringContaining("did you mean pressure?") }],
+    [{ path: "features.views.0.inputs.level.unit", reason: expect.stringContaining('is "g"') }],
+  ]);
+});
