@@ -15,6 +15,7 @@ import { Registry } from "./registry/registry.ts";
 import { Retraining } from "./retrain.ts";
 import { fleetState } from "./rollout/rollout.ts";
 import type { CloudStatus, CommitterStatus, LakeStatus, ModelStatus } from "./status/cloud-status.ts";
+import { remembered } from "./status/remembered.ts";
 import { StatusServer } from "./status/status-server.ts";
 
 export interface Outside {
@@ -64,6 +65,9 @@ export async function openLake(settings: CloudSettings, { clock, random, log }: 
 const BACKOFF = { baseMs: 1_000, maxMs: 60_000 };
 const STOP_DEADLINE_MS = 20_000;
 
+/** How long the page shows what was seen of the lake: each look reads the logs, the fleet and the registry. */
+const STATUS_FOR_MS = 1_000;
+
 /** How often a committer that stands by looks whether the lease has come: memory only. */
 const LEASE_POLL_MS = 100;
 
@@ -88,7 +92,10 @@ export class CloudService {
     this.#opened = opened;
     this.#outside = outside;
     this.#startedAtUs = outside.clock.monotonicUs();
-    this.#status = new StatusServer(settings.status, () => this.snapshot());
+    this.#status = new StatusServer(
+      settings.status,
+      remembered(() => this.snapshot(), { forMs: STATUS_FOR_MS, clock: outside.clock }),
+    );
     const { lake, lease, retrainings } = opened;
     // Apart from the committer, so that the lease is renewed while a long commit runs.
     const keep = this.#loop("lease", lease.lookEveryMs, outside.failed, () => this.#askLease());
