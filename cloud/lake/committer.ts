@@ -160,14 +160,25 @@ export class Committer {
       const { gateway, epoch } = object.range;
       reached.set(appIdOf(stream, gateway, epoch), through(planned, stream, gateway, epoch));
     }
-    for (let rest = steps; rest.length > 0;) {
-      pass.requireHeld();
-      const batch = await readBatch({ store, clock, heldBytesMax }, firstBatch(rest, limits));
+    const read = (rest: readonly Step[]): ReturnType<typeof readBatch> | undefined =>
+      rest.length === 0 ? undefined : readBatch({ store, clock, heldBytesMax }, firstBatch(rest, limits));
+    let rest = steps;
+    let heldBytes = 0;
+    for (let reading = read(rest); reading !== undefined;) {
+      const batch = await reading;
       if (batch.state === "gone") return batch;
-      if (!(await this.#commitBatch(stream, { batch, reached }, pass))) return { state: "overtaken" };
+      rest = rest.slice(batch.steps.length);
+      heldBytes += batch.heldBytes;
+      pass.tally.heldBytesMax = Math.max(pass.tally.heldBytesMax, heldBytes);
+      // The next objects are read while these are written, which another thread does.
+      const writing = this.#commitBatch(stream, { batch, reached }, pass);
+      reading = read(rest);
+      const [written] = await Promise.allSettled([writing, reading]);
+      if (written.status === "rejected") throw written.reason;
+      if (!written.value) return { state: "overtaken" };
       for (const { object } of batch.steps)
         this.#kept.add({ object, fate: await logs[stream].fateOf(object.key) });
-      rest = rest.slice(batch.steps.length);
+      heldBytes = batch.heldBytes;
     }
     return { state: "done" };
   }
@@ -220,7 +231,6 @@ export class Committer {
     tally.rows += rows;
     tally.objects += batch.landed.length;
     tally.bytes += batch.steps.reduce((sum, { object }) => sum + object.bytes, 0);
-    tally.heldBytesMax = Math.max(tally.heldBytesMax, batch.heldBytes);
     tally.rowsByTable[stream] = (tally.rowsByTable[stream] ?? 0) + rows;
     for (const { range, columns } of batch.unknown) noteUnknown({ ...range, columns }, tally);
     for (const lost of batch.lost) {

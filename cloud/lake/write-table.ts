@@ -1,15 +1,13 @@
 import type { ColumnTable } from "@sluice/shared/codec/columns.ts";
-import { sha256Hex } from "@sluice/shared/codec/hash.ts";
 import { type LandingRange, tablePrefix } from "@sluice/shared/contract/lake-key.ts";
 import type { Stream } from "@sluice/shared/contract/stream.ts";
 import type { ObjectStore } from "@sluice/shared/store/object-store.ts";
 import { concurrently } from "./concurrently.ts";
 import type { AddFile } from "./delta-action.ts";
 import { dateColumn, fileColumns, PARTITION_COLUMN } from "./delta-schema.ts";
-import { fileStats } from "./delta-stats.ts";
 import { constantColumn, gather, type Part } from "./gather.ts";
-import { encodeParquet } from "./parquet.ts";
 import { rowsByDay } from "./partition.ts";
+import { tableFileThread } from "./table-file-thread.ts";
 
 /** Files that are put at once. */
 const PUTS_MAX = 8;
@@ -35,9 +33,8 @@ export async function writeTableFiles(
   const days = [...partsByDay(stream, landed)].sort(([a], [b]) => (a < b ? -1 : 1));
   const added: AddFile[] = [];
   const put = async ([day, parts]: readonly [string, readonly Part[]]): Promise<AddFile> => {
-    const table = gather(columns, parts);
-    const body = encodeParquet(columns, table);
-    const path = `${PARTITION_COLUMN}=${day}/part-${sha256Hex(body)}.parquet`;
+    const { body, sha256, stats } = await tableFileThread.encode(stream, gather(columns, parts));
+    const path = `${PARTITION_COLUMN}=${day}/part-${sha256}.parquet`;
     await store.put(`${tablePrefix(stream)}${path}`, body, { ifAbsent: true });
     return {
       path,
@@ -45,7 +42,7 @@ export async function writeTableFiles(
       size: body.byteLength,
       modificationTime: nowMs,
       dataChange: true,
-      stats: JSON.stringify(fileStats(columns, table)),
+      stats,
     };
   };
   for await (const [, add] of concurrently(days, PUTS_MAX, put)) added.push(add);

@@ -76,12 +76,12 @@ test("a committer that loses its lease stops before its next commit, and another
     if (outcome === "finished") break;
     stops++;
     expect(outcome).toBe("lake.lease_lost");
-    // Asked before each batch is read and before it is committed.
-    expect(commits + 1).toBe(Math.min(4, k >> 1));
+    // Asked before each commit.
+    expect(commits + 1).toBe(Math.min(4, k));
     await freshCommitter(store).run();
     expect(await readingIds(store)).toEqual(idsOf("gw-1", 0, 7));
   }
-  expect(stops).toBeGreaterThan(8);
+  expect(stops).toBeGreaterThan(4);
 });
 
 /** A store that counts what its lists say. */
@@ -122,8 +122,8 @@ test("one commit holds no more than its limit of rows, however well they are pac
   const report = await freshCommitter(store, { heldBytesMax: 30_000 }).run();
   expect(report).toMatchObject({ rows: 2_000, objects: 10 });
   expect(report.commits).toBeGreaterThan(3);
-  // At most the object that went beyond the limit is more.
-  expect(report.heldBytesMax).toBeLessThan(60_000);
+  // Two commits are under way, and the object that goes beyond the limit is more.
+  expect(report.heldBytesMax).toBeLessThan(120_000);
   expect(await readingIds(store)).toEqual(idsOf("gw-1", 0, 999));
 });
 
