@@ -102,6 +102,13 @@ function gatherStrings(sources: readonly Of<"strings">[], count: number): Column
       return place;
     });
     const own = data.indices;
+    // Most often every part has the same few strings in the same order.
+    const isSame = mapped.every((place, i) => place === i);
+    if (rows === undefined && isSame) {
+      indices.set(own, row);
+      row += own.length;
+      continue;
+    }
     const length = rows?.length ?? own.length;
     // An index of -1 is outside the dictionary and stays -1.
     for (let i = 0; i < length; i++) indices[row++] = mapped[own[rows?.[i] ?? i] ?? -1] ?? -1;
