@@ -60,7 +60,8 @@ function valueOf(type: AnswerType, value: unknown): unknown {
     case "string":
       // oxlint-disable-next-line typescript/no-base-to-string -- every value class of the engine prints itself
       return String(value);
-    default:
+    case "integer":
+    case "boolean":
       return value;
   }
 }

@@ -90,15 +90,18 @@ async function limited<T>(
   const ending = new AbortController();
   const ended = new AbortController();
   host.onSignal(() => ending.abort(interrupted()));
-  if (timeoutMs > 0)
-    void systemClock.sleep(timeoutMs, ended.signal).then(() => {
-      if (!ended.signal.aborted) ending.abort(timedOut(timeoutMs));
-    });
+  const waiting = timeoutMs === 0 ? Promise.resolve() : endAfter(timeoutMs, ending, ended.signal);
   try {
     return await work(ending.signal);
   } finally {
     ended.abort();
+    await waiting;
   }
+}
+
+async function endAfter(timeoutMs: number, ending: AbortController, ended: AbortSignal): Promise<void> {
+  await systemClock.sleep(timeoutMs, ended);
+  if (!ended.aborted) ending.abort(timedOut(timeoutMs));
 }
 
 /** Where the answer goes, where it goes into a file. Throws PipelineError "config.name". */

@@ -1,7 +1,17 @@
 // Goal: `verify` says what is true. Method: random histories of a table (commits, ranges passed over, rows given up at
 // the gateway, compaction, retention, objects that wait, gaps) are written by a model that knows what it did; then one
 // thing is tampered with or nothing, and what is found must be what was done.
-import fc from "fast-check";
+import {
+  type Arbitrary,
+  array,
+  assert,
+  asyncProperty,
+  constant,
+  constantFrom,
+  integer,
+  oneof,
+  record,
+} from "fast-check";
 import { SimulatedClock } from "@sluice/shared/runtime/clock.ts";
 import { type Verified, verifyLake, type VerifyScope } from "@sluice/cloud/lake/verify.ts";
 import { expect, test } from "vitest";
@@ -26,7 +36,7 @@ async function verify(history: History, scope: VerifyScope = {}): Promise<Verifi
 const kinds = ({ findings }: Verified["report"], explained: boolean): readonly string[] =>
   findings.filter((finding) => finding.explained === explained).map(({ kind }) => kind);
 
-const object = fc.record({ messages: fc.integer({ min: 1, max: 9 }), rows: fc.integer({ min: 1, max: 30 }) });
+const object = record({ messages: integer({ min: 1, max: 9 }), rows: integer({ min: 1, max: 30 }) });
 
 type Step =
   | {
@@ -37,17 +47,17 @@ type Step =
   | { readonly do: "compact"; readonly files: number }
   | { readonly do: "expire"; readonly files: number };
 
-const step: fc.Arbitrary<Step> = fc.oneof(
+const step: Arbitrary<Step> = oneof(
   {
     weight: 4,
-    arbitrary: fc.record({
-      do: fc.constant("commit"),
-      objects: fc.array(object, { minLength: 1, maxLength: 4 }),
+    arbitrary: record({
+      do: constant("commit"),
+      objects: array(object, { minLength: 1, maxLength: 4 }),
     }),
   },
-  fc.record({ do: fc.constantFrom("lose", "shed") }),
-  fc.record({ do: fc.constant("compact"), files: fc.integer({ min: 1, max: 5 }) }),
-  fc.record({ do: fc.constant("expire"), files: fc.integer({ min: 1, max: 2 }) }),
+  record({ do: constantFrom("lose", "shed") }),
+  record({ do: constant("compact"), files: integer({ min: 1, max: 5 }) }),
+  record({ do: constant("expire"), files: integer({ min: 1, max: 2 }) }),
 );
 
 /** Does the steps; returns what must be found, each kind as often as it was done. */
@@ -85,8 +95,8 @@ async function play(history: History, steps: readonly Step[]): Promise<readonly 
 }
 
 test("an honest lake is never accused, and what is missing is named as often as it is", async () => {
-  await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
+  await assert(
+    asyncProperty(array(step, { maxLength: 12 }), async (steps) => {
       const history = new History();
       const expected = await play(history, steps);
       await history.report(history.next - 1);
@@ -167,8 +177,8 @@ const TAMPERINGS: Readonly<
 };
 
 test.each(Object.entries(TAMPERINGS))("%s is caught after any history", async (_, [tamper, expected]) => {
-  await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 8 }), async (steps) => {
+  await assert(
+    asyncProperty(array(step, { maxLength: 8 }), async (steps) => {
       const history = new History();
       await play(history, steps);
       await history.report(history.next - 1);
