@@ -112,6 +112,7 @@ export class PipelineHost {
       },
       inference: this.#inference,
       views: settings.features.views,
+      contracts: settings.decode.contracts,
       clock,
       bootId: options.bootId,
       announce: options.announce,
@@ -141,6 +142,7 @@ export class PipelineHost {
         await probeStore(store);
         await publishViews(store, settings.features.views);
       },
+      settleUs: () => settleUs(this.#pipeline.features.views().map(({ view }) => view)),
       clock,
       random,
       log,

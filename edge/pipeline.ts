@@ -1,6 +1,7 @@
 import { encodeChunk, rowCount } from "@sluice/shared/codec/row-chunk.ts";
 import type { Alert } from "@sluice/shared/contract/alert.ts";
 import type { Bundle } from "@sluice/shared/contract/bundle.ts";
+import type { DeviceContract } from "@sluice/shared/contract/device-contract.ts";
 import type { NewEvent } from "@sluice/shared/contract/event.ts";
 import type { OutgoingMessage, RawMessage } from "@sluice/shared/contract/message.ts";
 import type { OnlineAnswer, OnlineQuery } from "@sluice/shared/contract/online.ts";
@@ -51,6 +52,8 @@ export interface PipelineOptions {
   readonly quarantine?: QuarantineKeeper;
   /** Views from the settings; the loaded model's view is computed besides. */
   readonly views: readonly FeatureView[];
+  /** What the view of a model must agree with, where there are any. */
+  readonly contracts?: readonly DeviceContract[];
   readonly clock: Clock;
   /** That of the log's stamps since this process began. */
   readonly bootId: string;
@@ -322,8 +325,13 @@ export class Pipeline {
     this.#finish();
   }
 
-  /** Puts a verified model into the slot between two steps; undefined empties it. */
+  /**
+   * Puts a verified model into the slot between two steps; undefined empties it. Throws a PipelineError, and keeps the
+   * model before it, where it cannot score or its view cannot be computed here.
+   */
   swap(bundle: Bundle | undefined): void {
+    const { contracts = [] } = this.#options;
+    if (bundle !== undefined) FeatureStage.check(bundle.manifest.view, contracts);
     this.#finish(); // What the old model has scored belongs to the old model's state.
     this.#options.inference.swap(bundle);
     this.#modelView = bundle?.manifest.view;

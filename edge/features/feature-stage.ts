@@ -1,7 +1,9 @@
 import { viewHash } from "@sluice/shared/codec/hash.ts";
+import type { DeviceContract } from "@sluice/shared/contract/device-contract.ts";
 import { featureViewSchema, type FeatureView } from "@sluice/shared/contract/feature-view.ts";
 import type { ReadingBlock } from "@sluice/shared/contract/reading.ts";
 import type { FeatureVector } from "@sluice/shared/contract/vector.ts";
+import { checkContracts } from "@sluice/shared/features/check-contracts.ts";
 import { CheckpointReader, CheckpointWriter } from "@sluice/shared/features/checkpoint.ts";
 import { ViewError } from "@sluice/shared/features/view-error.ts";
 import { WindowEngine } from "@sluice/shared/features/engine.ts";
@@ -46,6 +48,13 @@ export class FeatureStage {
   /** Throws PipelineError "view.invalid" where a view asks for a function or setting that does not exist. */
   constructor(views: readonly FeatureView[], sinceOffset: number) {
     this.setViews(views, sinceOffset);
+  }
+
+  /** Throws PipelineError "view.invalid" where a view cannot be computed, or not of what these contracts let in. */
+  static check(view: FeatureView, contracts: readonly DeviceContract[]): void {
+    startEngine(view, viewHash(view), 0);
+    const issues = checkContracts(view, contracts);
+    if (issues.length > 0) throw invalid(new ViewError(view.name, issues));
   }
 
   /** Takes the readings of the next messages, all of each. */
@@ -171,9 +180,11 @@ function startEngine(view: FeatureView, hash: string, sinceOffset: number): Wind
   try {
     return new WindowEngine(view, hash, sinceOffset);
   } catch (cause) {
-    if (!(cause instanceof ViewError)) throw cause;
-    throw new PipelineError("view.invalid", cause.message, {
-      hint: "Correct the view, or run a version whose function library has what it asks for.",
-    });
+    throw cause instanceof ViewError ? invalid(cause) : cause;
   }
 }
+
+const invalid = ({ message }: ViewError): PipelineError =>
+  new PipelineError("view.invalid", message, {
+    hint: "Correct the view, or run a version whose function library has what it asks for.",
+  });

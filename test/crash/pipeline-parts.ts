@@ -70,12 +70,14 @@ export function openParts(
     ],
     contracts,
   });
+  const inference = new InferenceStage({ settings: inferenceSettingsSchema.parse({}), gateway: "gw-1" });
   const pipeline = new Pipeline({
     log: messages,
     state,
     decoder: new Decoder({ routes: decode.routes, contracts: decode.contracts, limits: decode }),
-    inference: new InferenceStage({ settings: inferenceSettingsSchema.parse({}), gateway: "gw-1" }),
+    inference,
     views,
+    contracts: decode.contracts,
     clock: fastClock,
     bootId,
     announce: () => undefined,
@@ -85,6 +87,7 @@ export function openParts(
     state,
     messages,
     pipeline,
+    inference,
     close: () => {
       messages.close();
       state.close();
