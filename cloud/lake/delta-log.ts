@@ -103,22 +103,22 @@ export class DeltaLog {
 
   /** The newest snapshot there is. */
   async refresh(): Promise<Snapshot> {
-    if (this.#snapshot.version < 0) return this.#load();
-    const from = this.#snapshot;
-    const builder = new SnapshotBuilder(from);
-    let { version } = from;
+    const from = this.#snapshot.version < 0 ? await this.#load() : this.#snapshot;
     // Together with the commit that was read last: if that is gone, the log was cleaned up beyond what is known here,
     // and a missing commit does not mean that there is none.
-    const [next, last] = await Promise.all([
-      this.#reader.commit(version + 1),
-      this.#store.head(commitKey(this.#prefix, version)),
+    const [next, isLastThere] = await Promise.all([
+      this.#reader.commit(from.version + 1),
+      from.version < 0 || this.#reader.isThere(from.version),
     ]);
-    if (next === undefined && last === undefined) return this.#load();
-    for (let actions = next; actions !== undefined; actions = await this.#reader.commit(version + 1)) {
+    if (next === undefined) return isLastThere ? from : this.#load();
+    const builder = new SnapshotBuilder(from);
+    let { version } = from;
+    for (let actions: typeof next | undefined = next; actions !== undefined;) {
       this.#landed.note(actions);
       builder.apply(++version, actions, commitKey(this.#prefix, version));
+      actions = await this.#reader.commit(version + 1);
     }
-    return version === from.version ? from : this.#adopt(builder.build());
+    return this.#adopt(builder.build());
   }
 
   /** The table as it was. Throws PipelineError "lake.version_gone", "lake.version_unknown". */

@@ -75,6 +75,10 @@ export class DeltaReader {
     return parseActions(key, new TextDecoder().decode(result.object.body));
   }
 
+  async isThere(version: number): Promise<boolean> {
+    return (await this.#store.head(commitKey(this.#prefix, version))) !== undefined;
+  }
+
   /** When a commit says it was made, in milliseconds; undefined where it is gone or does not say. */
   async statedTime(version: number): Promise<number | undefined> {
     return commitInfoOf((await this.commit(version)) ?? [])?.timestamp;
@@ -118,12 +122,18 @@ export class DeltaReader {
     return result.state === "found" ? parseHint(result.object.body) : undefined;
   }
 
-  async #read(listing: Listing, through?: number): Promise<ReadLog> {
+  async #read(found: Listing, through?: number): Promise<ReadLog> {
+    let listing = found;
     const unusable = new Set<string>();
     let problem: PipelineError | undefined;
     for (;;) {
       const plan = planRead(listing, through, unusable);
       if (!("commits" in plan)) {
+        // A folder that is listed while commits are made can show a newer one and not an older one.
+        if (await this.isThere(plan.missing)) {
+          listing = { ...listing, commits: [...listing.commits, plan.missing].toSorted((a, b) => a - b) };
+          continue;
+        }
         if (problem !== undefined) throw problem;
         throw plan.atStart && (through !== undefined || listing.checkpoints.length > 0)
           ? this.#versionGone(listing, through ?? plan.missing)

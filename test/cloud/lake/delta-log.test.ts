@@ -201,3 +201,18 @@ test("an empty commit and one with Windows line ends or empty lines are read", a
   const { version, txns } = await new DeltaLog(store, TABLE).refresh();
   expect([version, txns.get("gw")?.version]).toEqual([2, 3]);
 });
+
+test("a listing that shows newer commits and not an older one is no hole where the older one is there", async () => {
+  class Forgetful extends MemoryStore {
+    override async *list(...args: Parameters<MemoryStore["list"]>): ReturnType<MemoryStore["list"]> {
+      for await (const info of super.list(...args))
+        if (info.key !== commitKey(1) && info.key !== commitKey(4)) yield info;
+    }
+  }
+  const store = new Forgetful();
+  const log = new DeltaLog(store, TABLE);
+  for (let i = 0; i < 5; i++) await log.append(appendOf("gw", i - 1, i));
+  expect(await new DeltaLog(store, TABLE).refresh()).toMatchObject({ version: 4, files: { size: 5 } });
+  await store.delete(commitKey(1));
+  await expect(new DeltaLog(store, TABLE).refresh()).rejects.toMatchObject({ code: "lake.log_hole" });
+});
