@@ -3,6 +3,7 @@ import type { CheckpointReader, CheckpointWriter } from "./checkpoint.ts";
 import { ClosedWindows } from "./closed-windows.ts";
 import type { CompiledView } from "./compile-view.ts";
 import type { EngineCounters } from "./engine-counters.ts";
+import { type Inbox, WAITING_MAX } from "./inbox.ts";
 import type { Panes } from "./panes.ts";
 import type { Samples } from "./samples.ts";
 import { type Heard, unheard } from "./silence.ts";
@@ -30,6 +31,8 @@ export interface ViewParts {
   readonly rule: WindowRule;
   readonly contract: VectorContract;
   readonly counters: EngineCounters;
+  /** What is known of each device without looking at its windows. */
+  readonly inbox: Inbox;
   /** One per metric; overwritten by each window. */
   readonly samples: readonly Samples[];
   /** Where the results of the message go. */
@@ -65,10 +68,10 @@ const next: NextWindow = { startUs: 0, endUs: 0, dueUs: 0, dueForUs: 0, cursorUs
  * end of the message that moves the watermark to where it is due, and is final once the watermark is `correctionUs`
  * beyond its end. Held are the readings that a window which is not final may need: at most (size + allowed lateness +
  * correction + hop) of event time, 16 bytes each (twice that while a column grows), 32 bytes and the functions' state
- * per closed window that is not final, and the parts of the panes of one window (see Panes). Each has a limit:
- * READINGS_HELD_MAX, CLOSED_WINDOWS_MAX. When a device's readings stay beyond correction, its windows begin anew at
- * their time (RESTART_READINGS); windows that had closed ahead of them can then close a second time, under a later
- * number.
+ * per closed window that is not final, the parts of the panes of one window (see Panes) and a row of the Inbox. Each has
+ * a limit: READINGS_HELD_MAX, CLOSED_WINDOWS_MAX. When a device's readings stay beyond correction, its windows begin
+ * anew at their time (RESTART_READINGS); windows that had closed ahead of them can then close a second time, under a
+ * later number.
  */
 export class DeviceWindows implements Line {
   readonly device: string;
@@ -80,15 +83,12 @@ export class DeviceWindows implements Line {
   closedUs = -Infinity;
   /** Where it stands among those that may fall silent. */
   readonly heard: Heard<DeviceWindows>;
-  /** The message that is being taken; nothing is pending of those before. */
-  messageOffset = -1;
+  /** Where its row is in the inbox. */
+  readonly place: number;
   /** Whether something is to be done at the end of the message. */
   isTouched = false;
   readonly #view: ViewParts;
   readonly #panes: readonly (Panes | undefined)[];
-  #newestUs = -Infinity;
-  /** As the message began. */
-  #watermarkUs = -Infinity;
   /** Windows that end by then were made final early. */
   #shedThroughUs = -Infinity;
   /** Readings in a row that no window could take any more. */
@@ -106,6 +106,7 @@ export class DeviceWindows implements Line {
     const { metrics, stateDoubles, window } = view.plan;
     this.#panes = metrics.map(() => panesOf(window));
     if (from === undefined) {
+      this.place = view.inbox.add(-Infinity);
       this.metrics = metrics.map(() => new SortedReadings());
       this.closed = new ClosedWindows(stateDoubles);
       this.state = new Float64Array(stateDoubles);
@@ -113,7 +114,7 @@ export class DeviceWindows implements Line {
     }
     this.earliestUs = from.number();
     this.cursorUs = from.number();
-    this.#newestUs = from.number();
+    this.place = view.inbox.add(from.number());
     this.closedUs = from.number();
     this.#shedThroughUs = from.number();
     this.#beyondInARow = from.count();
@@ -122,10 +123,13 @@ export class DeviceWindows implements Line {
     this.metrics = metrics.map(() => new SortedReadings(from.ascending(), from.column()));
     this.closed = new ClosedWindows(stateDoubles, from);
     this.state = from.column();
+    this.#openInbox();
   }
 
   /** Writes what the constructor reads. Between two messages. */
   save(to: CheckpointWriter): void {
+    this.#drain();
+    this.#openInbox(); // There are more readings in the columns now.
     to.number(this.earliestUs);
     to.number(this.cursorUs);
     to.number(this.#newestUs);
@@ -143,14 +147,43 @@ export class DeviceWindows implements Line {
     to.column(this.state);
   }
 
-  /** A message of the device begins: what it has is late by what came before it. */
-  begin(offset: number): void {
-    this.messageOffset = offset;
-    this.#watermarkUs = this.#newestUs - this.#view.plan.window.allowedLatenessUs;
+  /** The largest event time that the device has sent. */
+  get #newestUs(): number {
+    return this.#view.inbox.newestUs(this.place);
   }
 
-  /** Takes a reading of the metric at place `metric`. */
+  /** As the message began: what it has is late by what came before it. */
+  get #watermarkUs(): number {
+    return this.#view.inbox.newestBeforeUs(this.place) - this.#view.plan.window.allowedLatenessUs;
+  }
+
+  /** Takes a reading of the metric at place `metric` that cannot wait in the inbox, after all that do. */
   add(metric: number, timeUs: number, value: number): void {
+    this.#drain();
+    this.#take(metric, timeUs, value);
+    this.#openInbox();
+  }
+
+  #drain(): void {
+    this.#view.inbox.drain(this.place, this.#insert);
+  }
+
+  readonly #insert = (metric: number, timeUs: number, value: number): void => {
+    this.metrics[metric]?.insert(timeUs, value);
+  };
+
+  /** Lets readings wait for which `#take` would do nothing but insert them. */
+  #openInbox(): void {
+    const { rule, inbox, plan } = this.#view;
+    const isFull = this.metrics.some(({ count }) => count + WAITING_MAX >= READINGS_HELD_MAX);
+    const fromUs =
+      isFull || this.#beyondInARow > 0
+        ? Infinity
+        : Math.max(this.#newestUs, this.#dueForUs, this.closedUs, rule.closedThrough(this.cursorUs));
+    inbox.open(this.place, fromUs, this.#dueUs + plan.window.allowedLatenessUs);
+  }
+
+  #take(metric: number, timeUs: number, value: number): void {
     const { rule, counters, plan } = this.#view;
     if (timeUs < this.#watermarkUs) {
       if (this.#isBeyond(metric, timeUs)) return;
@@ -160,7 +193,7 @@ export class DeviceWindows implements Line {
       this.#dueForUs = Infinity; // What was due first was so by the old beginning.
     }
     this.#beyondInARow = 0;
-    if (timeUs > this.#newestUs) this.#newestUs = timeUs;
+    if (timeUs > this.#newestUs) this.#view.inbox.setNewest(this.place, timeUs);
     const readings = this.metrics[metric];
     if (readings === undefined) return;
     if (readings.count >= READINGS_HELD_MAX) this.settle(); // To close what time has reached makes room.
@@ -168,7 +201,7 @@ export class DeviceWindows implements Line {
       counters.shedReadings += 1;
       return;
     }
-    readings.insert(timeUs, value + 0); // Without -0, of which JSON and sorting would make something else.
+    readings.insert(timeUs, value);
     if (timeUs < this.#dueForUs) {
       this.#dueForUs = timeUs;
       this.#dueUs = Math.min(this.#dueUs, rule.dueOf(timeUs, this));
@@ -187,17 +220,22 @@ export class DeviceWindows implements Line {
   /** Ends the message: each window that late readings belong to is revised, once, and those that are due close. */
   settle(): void {
     this.isTouched = false;
+    this.#drain();
     this.#revise();
     const watermarkUs = this.#newestUs - this.#view.plan.window.allowedLatenessUs;
-    if (watermarkUs < this.#dueUs) return;
-    this.#close(watermarkUs, "watermark");
-    this.cursorUs = Math.max(this.cursorUs, this.#view.rule.cursorAt(watermarkUs));
-    this.#forget(watermarkUs);
+    if (watermarkUs >= this.#dueUs) {
+      this.#close(watermarkUs, "watermark");
+      this.cursorUs = Math.max(this.cursorUs, this.#view.rule.cursorAt(watermarkUs));
+      this.#forget(watermarkUs);
+    }
+    this.#openInbox();
   }
 
   /** Closes every window that has a reading, because the device is silent. Between two messages. */
   closeIdle(): void {
+    this.#drain();
     this.#close(Infinity, "idle");
+    this.#openInbox();
   }
 
   /** Windows that end by then are final. */
@@ -228,8 +266,7 @@ export class DeviceWindows implements Line {
   #restart(timeUs: number): void {
     this.settle(); // What the message has brought before.
     this.#view.counters.restarts += 1;
-    this.#newestUs = -Infinity;
-    this.#watermarkUs = -Infinity;
+    this.#view.inbox.forget(this.place);
     this.closedUs = -Infinity;
     this.#shedThroughUs = -Infinity;
     this.#dueUs = Infinity;

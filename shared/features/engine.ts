@@ -5,7 +5,9 @@ import { CheckpointError, CheckpointReader, CheckpointWriter } from "./checkpoin
 import { compileView } from "./compile-view.ts";
 import { DeviceWindows, type ViewParts } from "./device-windows.ts";
 import { COUNTERS, type EngineCounters, noCounters } from "./engine-counters.ts";
+import { Inbox } from "./inbox.ts";
 import { Samples } from "./samples.ts";
+import { NONE, SeriesChain } from "./series-chain.ts";
 import { Silence } from "./silence.ts";
 import { VectorContract } from "./vector-contract.ts";
 import { windowRule } from "./window-rules.ts";
@@ -15,13 +17,11 @@ export const DEVICES_MAX = 65_536;
 
 const CHECKPOINT_VERSION = 5;
 
-/** Where the readings of one series go; readings that the view does not read are ignored. */
-type Target =
-  | { readonly state: "held"; readonly windows: DeviceWindows; readonly metric: number }
-  | { readonly state: "ignored" | "shed" };
-
-const IGNORED: Target = { state: "ignored" };
-const SHED: Target = { state: "shed" };
+/** Where the readings of one series go: to a lane, which is the place of its device and that of its metric in one. */
+const LANES = 1;
+const UNKNOWN = 0;
+const IGNORED = -1;
+const SHED = -2;
 
 /**
  * Computes one view: readings in, one vector out for each window that closes or is revised.
@@ -52,6 +52,9 @@ export class WindowEngine {
   readonly #parts: ViewParts;
   readonly #counters: EngineCounters = noCounters();
   readonly #devices = new Map<string, DeviceWindows>();
+  /** By their places in the inbox. */
+  readonly #places: DeviceWindows[] = [];
+  readonly #chain = new SeriesChain();
   readonly #silence = new Silence<DeviceWindows>();
   readonly #idleAfterUs: number;
   /** The message that is being taken, or the last one. */
@@ -77,6 +80,7 @@ export class WindowEngine {
       rule: windowRule(plan.window),
       contract,
       counters: this.#counters,
+      inbox: new Inbox(),
       samples: plan.metrics.map(() => new Samples()),
       results: [],
     };
@@ -92,28 +96,32 @@ export class WindowEngine {
 
   /** As `process`, but the last message may go on in the next block: its vectors come with that, or with `settle`. */
   take(block: ReadingBlock): FeatureVector[] {
-    const targets: (Target | undefined)[] = Array.from({ length: block.series.length });
+    const targets = new Int32Array(block.series.length);
     const { offset: offsets, index, seriesIndex, measuredAtUs, value, withheld } = block;
+    const { inbox } = this.#parts;
+    const width = this.#parts.plan.metrics.length;
     const isIdling = this.#idleAfterUs !== Infinity;
     for (let row = 0; row < block.count; row++) {
       const offset = offsets[row] ?? Number.NaN;
       if (offset !== this.#offset) this.#begin(offset, block.receivedAtUs[row] ?? Number.NaN);
       this.#follow(offset, index[row] ?? Number.NaN);
       if (offset < this.sinceOffset || withheld[row] === 1) continue;
-      const place = seriesIndex[row] ?? -1;
-      const target = (targets[place] ??= this.#target(block.series[place]));
-      if (target.state !== "held") {
-        if (target.state === "shed") this.#counters.shedDevices += 1;
+      const series = seriesIndex[row] ?? -1;
+      let target = targets[series] ?? UNKNOWN;
+      if (target === UNKNOWN) {
+        target = this.#target(block.series[series]);
+        targets[series] = target;
+      }
+      if (target < LANES) {
+        if (target === SHED) this.#counters.shedDevices += 1;
         continue;
       }
-      const { windows } = target;
-      if (windows.messageOffset !== offset) {
-        windows.begin(offset);
-        if (isIdling) this.#silence.hear(windows.heard);
-      }
-      const wasTouched = windows.isTouched;
-      windows.add(target.metric, measuredAtUs[row] ?? Number.NaN, value[row] ?? Number.NaN);
-      if (!wasTouched && windows.isTouched) this.#touched.push(windows);
+      const metric = (target - LANES) % width;
+      const place = (target - LANES - metric) / width;
+      if (inbox.begin(place, offset) && isIdling) this.#hear(place);
+      const timeUs = measuredAtUs[row] ?? Number.NaN;
+      const reading = (value[row] ?? Number.NaN) + 0; // Without -0, of which JSON and sorting would make something else.
+      if (!inbox.put(place, metric, timeUs, reading)) this.#add(place, metric, timeUs, reading);
     }
     return this.#takeMade();
   }
@@ -185,7 +193,7 @@ export class WindowEngine {
     for (const name of COUNTERS) engine.#counters[name] = from.count();
     for (let left = from.count(); left > 0; left--) {
       const device = from.text();
-      engine.#devices.set(device, new DeviceWindows(device, engine.#parts, from));
+      engine.#hold(new DeviceWindows(device, engine.#parts, from));
     }
     engine.#restoreSilence(from);
     from.end();
@@ -239,17 +247,41 @@ export class WindowEngine {
     this.#make();
   }
 
-  #target(series: Series | undefined): Target {
+  #target(series: Series | undefined): number {
     if (series === undefined) throw broken("a reading names a series of its block");
-    const metric = this.#parts.plan.metrics.indexOf(series.metric);
+    const guess = this.#chain.guess(series);
+    if (guess !== NONE) return LANES + guess;
+    const { metrics } = this.#parts.plan;
+    const metric = metrics.indexOf(series.metric);
     if (metric === -1 || series.deviceType !== this.view.match.deviceType) return IGNORED;
     let windows = this.#devices.get(series.device);
     if (windows === undefined) {
       if (this.#devices.size >= DEVICES_MAX) return SHED;
       windows = new DeviceWindows(series.device, this.#parts);
-      this.#devices.set(series.device, windows);
+      this.#hold(windows);
     }
-    return { state: "held", windows, metric };
+    const lane = windows.place * metrics.length + metric;
+    this.#chain.learn(lane, series);
+    return LANES + lane;
+  }
+
+  #hold(windows: DeviceWindows): void {
+    this.#devices.set(windows.device, windows);
+    this.#places[windows.place] = windows;
+  }
+
+  #hear(place: number): void {
+    const windows = this.#places[place];
+    if (windows !== undefined) this.#silence.hear(windows.heard);
+  }
+
+  /** Takes a reading that does more than to wait. */
+  #add(place: number, metric: number, timeUs: number, value: number): void {
+    const windows = this.#places[place];
+    if (windows === undefined) return;
+    const wasTouched = windows.isTouched;
+    windows.add(metric, timeUs, value);
+    if (!wasTouched && windows.isTouched) this.#touched.push(windows);
   }
 
   /** Makes vectors of what windows have closed and been revised by the message. */
