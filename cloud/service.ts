@@ -110,13 +110,27 @@ export class CloudService {
         if (report.rows > 0) this.#lastCommitAtUs = outside.clock.nowUs();
       },
     );
+    const upkeep = this.#loop("upkeep", settings.tables.upkeepIntervalMs, outside.failed, async (signal) => {
+      // Not at the start: what has landed meanwhile comes first.
+      await outside.clock.sleep(settings.tables.upkeepIntervalMs, signal);
+      if (!lease.isHeld || signal.aborted) return;
+      const requireHeld = (): void => lease.requireHeld();
+      const say = (text: string): void => outside.log.info({ loop: "upkeep" }, text);
+      await lake.upkeep.retain({ requireHeld, signal, say });
+      await lake.upkeep.compact({ requireHeld, signal, say });
+      await lake.upkeep.vacuum({ requireHeld, signal, say });
+    });
     // One for each model, so that one model's trouble holds up no other.
     const learning = retrainings.map((retraining) =>
       this.#loop(`learning ${retraining.model}`, settings.loopIntervalMs, outside.failed, (signal) =>
         retraining.turn(signal),
       ),
     );
-    this.#lifecycle = new Lifecycle([this.#status, keep, commit, ...learning], outside.clock, outside.log);
+    this.#lifecycle = new Lifecycle(
+      [this.#status, keep, commit, upkeep, ...learning],
+      outside.clock,
+      outside.log,
+    );
   }
 
   async start(): Promise<void> {

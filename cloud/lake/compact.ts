@@ -94,7 +94,9 @@ export async function compact(
         const planned = plannedDay(stream, job);
         if (choice.dryRun === true) days.push(planned);
         else {
-          const done = await compactDay(workshop, { stream, snapshot, job, nowMs });
+          const work = { stream, snapshot, job, nowMs, signal: choice.signal };
+          const done = await unlessStopped(choice.signal, () => compactDay(workshop, work));
+          if (done === undefined) return { days, conflicts };
           if ("conflict" in done) conflicts.push(`${stream} ${job.day}: ${done.conflict}`);
           else days.push({ ...planned, ...done });
         }
@@ -119,17 +121,18 @@ interface DayWork {
   readonly snapshot: Snapshot;
   readonly job: CompactionJob;
   readonly nowMs: number;
+  readonly signal: AbortSignal | undefined;
 }
 
 async function compactDay(
   workshop: Workshop,
-  { stream, snapshot, job, nowMs }: DayWork,
+  { stream, snapshot, job, nowMs, signal }: DayWork,
 ): Promise<
   | { readonly conflict: string }
   | { readonly filesAfter: number; readonly bytesAfter: number; readonly rows: number }
 > {
   const { day, files, outputs } = job;
-  const { adds, rows } = await withFiles(workshop, { stream, snapshot, files }, async (place) => {
+  const { adds, rows } = await withFiles(workshop, { stream, snapshot, files, signal }, async (place) => {
     const before = await fingerprintOf(place.connection, stream, `(${tableRows(stream, place.paths)})`);
     const tags = { [SORTED_TAG]: SORTED, ...sharedTags(files) };
     const written: AddFile[] = [];
@@ -187,20 +190,44 @@ export interface WorkPlace {
   readonly workDir: string;
 }
 
+/** Files of a table that are worked on; `signal` ends what the engine is at. */
+export interface NeededFiles {
+  readonly stream: Stream;
+  readonly snapshot: Snapshot;
+  readonly files: readonly AddFile[];
+  readonly signal: AbortSignal | undefined;
+}
+
 export async function withFiles<T>(
   { cache, engine }: Workshop,
-  needed: { readonly stream: Stream; readonly snapshot: Snapshot; readonly files: readonly AddFile[] },
+  { stream, snapshot, files, signal }: NeededFiles,
   work: (place: WorkPlace) => Promise<T>,
 ): Promise<T> {
-  assert(needed.files.length > 0, "a job has files");
-  const lease = await cache.lease(cacheFiles(needed.stream, needed.snapshot, needed.files));
+  assert(files.length > 0, "a job has files");
+  const lease = await cache.lease(cacheFiles(stream, snapshot, files));
   const workDir = await mkdtemp(join(cache.workDir, "sorted-"));
   const connection = await engine.connect();
+  const interrupt = (): void => connection.interrupt();
+  signal?.addEventListener("abort", interrupt);
   try {
     return await work({ connection, paths: lease.paths, workDir });
   } finally {
+    signal?.removeEventListener("abort", interrupt);
     connection.closeSync();
     lease.release();
     await rm(workDir, { recursive: true, force: true });
+  }
+}
+
+/** What work makes; undefined where it failed because it was to stop. */
+export async function unlessStopped<T>(
+  signal: AbortSignal | undefined,
+  work: () => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (signal?.aborted === true) return undefined;
+    throw error;
   }
 }

@@ -3,7 +3,7 @@ import type { Stream } from "@sluice/shared/contract/stream.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { newUuid } from "@sluice/shared/runtime/random.ts";
 import { SORTED, SORTED_TAG } from "./compact-plan.ts";
-import { withFiles, type Workshop } from "./compact.ts";
+import { unlessStopped, withFiles, type Workshop } from "./compact.ts";
 import { writeSorted } from "./compact-write.ts";
 import type { AddFile } from "./delta-action.ts";
 import type { Snapshot } from "./delta-snapshot.ts";
@@ -61,13 +61,14 @@ export async function retain(
     for (const job of planRetention(snapshot.files.values(), policy, nowMs)) {
       if (signal?.aborted === true) return { days, conflicts };
       say?.(`${stream} ${job.day}: ${job.kind}`);
-      const work = { stream, snapshot, job, nowMs, intervalMs: policy.thinIntervalMs };
+      const work = { stream, snapshot, job, nowMs, intervalMs: policy.thinIntervalMs, signal };
       const rowsBefore = statedRows(job.files);
       const { day, kind, reason, bytes } = job;
       const planned = { table: stream, day, kind, reason, files: job.files.length, bytes, rowsBefore };
       if (dryRun) days.push({ ...planned, rowsAfter: undefined });
       else {
-        const adds = kind === "drop" ? [] : await thin(workshop, work);
+        const adds = kind === "drop" ? [] : await unlessStopped(signal, () => thin(workshop, work));
+        if (adds === undefined) return { days, conflicts };
         const conflict = await commit(workshop, { ...work, adds, rowsBefore });
         if (conflict === undefined) days.push({ ...planned, rowsAfter: statedRows(adds) });
         else conflicts.push(`${stream} ${day}: ${conflict}`);
@@ -83,15 +84,16 @@ interface DayWork {
   readonly job: RetentionJob;
   readonly nowMs: number;
   readonly intervalMs: number;
+  readonly signal: AbortSignal | undefined;
 }
 
 /** Writes what stays of a day: of each series the first reading of each interval, itself unchanged. */
 async function thin(
   workshop: Workshop,
-  { stream, snapshot, job, nowMs, intervalMs }: DayWork,
+  { stream, snapshot, job, nowMs, intervalMs, signal }: DayWork,
 ): Promise<readonly AddFile[]> {
   const { day, files } = job;
-  return withFiles(workshop, { stream, snapshot, files }, async (place) => {
+  return withFiles(workshop, { stream, snapshot, files, signal }, async (place) => {
     const series = `r.gateway, r.device, r.metric, epoch_us(r.measured_at) // ${intervalMs * 1_000}`;
     const [expected = NaN] = await numbersOf(
       place.connection,

@@ -81,7 +81,7 @@ function run<T>(
   work: (chosen: Chosen) => Promise<T>,
 ): Promise<T> {
   const stopping = new AbortController();
-  // What is under way is finished: it is whole or not there at all.
+  // A day that is under way is given up: it is there whole or not at all.
   host.onSignal(() => stopping.abort());
   const streams = table === undefined ? undefined : [oneOf("--table", table, STREAMS)];
   return showing(host, (say) => work({ streams, dryRun: dryRun === true, signal: stopping.signal, say }));
