@@ -55,7 +55,7 @@ export default {
       name: "cloud-stages-never-import-stages",
       severity: "error",
       from: { path: `^cloud/(${stages.cloud})/` },
-      to: { path: `^cloud/`, pathNot: "^cloud/$1/" },
+      to: { path: `^cloud/`, pathNot: ["^cloud/$1/", "^cloud/node_modules/"] },
     },
     {
       name: "simulators-know-only-the-contract",
