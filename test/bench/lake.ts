@@ -17,8 +17,8 @@ import { startObjectStore } from "@sluice/simulators/object-store/start.ts";
 import { readings } from "./readings.ts";
 import { atMost, type BenchLine, count } from "./line.ts";
 
-const OBJECTS = 50;
-const ROWS = 20_000;
+/** Several commits, so that one is read while another is written. */
+const LANDING = { gateways: 3, objects: 150, rows: 20_000 };
 
 const GATEWAYS = 200;
 const SMALL_OBJECTS = 10_000;
@@ -90,26 +90,27 @@ async function land(store: ObjectStore, { gateways, objects, rows }: Landing): P
   return bytes;
 }
 
-/** A million readings from landing objects into a Delta table, in memory, so that the code is measured and no disk. */
+/** Three million readings from landing objects into a Delta table, in memory, so that the code is measured and no disk. */
 export async function benchLake(say: (text: string) => void): Promise<readonly BenchLine[]> {
   say("landing to table");
   const store = new MemoryStore();
-  const landedBytes = await land(store, { gateways: 1, objects: OBJECTS, rows: ROWS });
+  const landedBytes = await land(store, LANDING);
   // A service commits again and again: the code is warm.
   const warm = new MemoryStore();
-  await land(warm, { gateways: 1, objects: 10, rows: ROWS });
+  await land(warm, { ...LANDING, objects: 15 });
   await commit(warm);
   const done = await commit(store);
   const perSecond = done.rows / done.seconds;
   const perProcessorSecond = done.rows / done.processorSeconds;
   return [
     {
-      what: `landing to table, ${OBJECTS} objects of ${count(ROWS)} readings`,
-      measured: `${count(perProcessorSecond)} rows per processor second`,
-      reference: `${count(perSecond)} rows/s, ${done.heldMib.toFixed(0)} MiB held`,
-      value: perProcessorSecond,
+      what: `landing to table, ${LANDING.objects} objects of ${count(LANDING.rows)} readings`,
+      measured: `${count(perSecond)} rows/s`,
+      // Two threads share the work: on a busy machine the clock says less than what it took of a processor.
+      reference: `${count(perProcessorSecond)} rows per processor second, ${done.heldMib.toFixed(0)} MiB held`,
+      value: perSecond,
       mark: "1,000,000 rows/s",
-      reached: perProcessorSecond >= 1_000_000,
+      reached: perSecond >= 1_000_000,
     },
     atMost("landing object", landedBytes / done.rows, { unit: "bytes/reading", mark: 6 }),
     atMost("table file", done.tableBytes / done.rows, { unit: "bytes/reading", mark: 5 }),
