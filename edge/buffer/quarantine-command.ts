@@ -1,4 +1,5 @@
-import { decodeSpooled, encodeSpooled, type SpoolPlace } from "@sluice/shared/contract/spool.ts";
+import { decodeSpooled, encodeSpooled } from "@sluice/shared/contract/spool.ts";
+import type { SpoolPlace } from "@sluice/shared/contract/spool-topic.ts";
 import { isoTime } from "@sluice/shared/runtime/clock.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { newUuid } from "@sluice/shared/runtime/random.ts";

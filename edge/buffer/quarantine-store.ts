@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { QuarantineRow } from "@sluice/shared/contract/quarantine.ts";
-import { isSpoolTopic } from "@sluice/shared/contract/spool.ts";
+import { isSpoolTopic } from "@sluice/shared/contract/spool-topic.ts";
 import type { RawMessage } from "@sluice/shared/contract/message.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { Log } from "@sluice/shared/runtime/log.ts";

@@ -6,12 +6,8 @@ import type { Label } from "@sluice/shared/contract/label.ts";
 import type { OutgoingMessage, RawMessage } from "@sluice/shared/contract/message.ts";
 import type { QuarantineRow } from "@sluice/shared/contract/quarantine.ts";
 import type { ReadingBlock } from "@sluice/shared/contract/reading.ts";
-import {
-  decodeSpooled,
-  isSpoolTopic,
-  parseSpoolTopic,
-  type SpoolHeader,
-} from "@sluice/shared/contract/spool.ts";
+import { decodeSpooled, type SpoolHeader } from "@sluice/shared/contract/spool.ts";
+import { isSpoolTopic, parseSpoolTopic } from "@sluice/shared/contract/spool-topic.ts";
 import { parseSilenceTopic, SILENCE_DEVICE_TYPE, SILENCE_METRIC } from "@sluice/shared/contract/silence.ts";
 import { LABEL_TOPIC } from "@sluice/shared/contract/topic.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";

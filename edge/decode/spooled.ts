@@ -1,6 +1,7 @@
 import { isObject } from "@sluice/shared/codec/payload/dotted-path.ts";
 import { showValue, type ValueSink } from "@sluice/shared/codec/payload/payload-decoder.ts";
-import type { SpoolPlace, SpoolRow } from "@sluice/shared/contract/spool.ts";
+import type { SpoolRow } from "@sluice/shared/contract/spool.ts";
+import type { SpoolPlace } from "@sluice/shared/contract/spool-topic.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 
 /** Most jobs that are remembered; of one that is older than so many others, messages would count again. */

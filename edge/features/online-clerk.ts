@@ -1,11 +1,6 @@
 import { parseCheckedJson } from "@sluice/shared/codec/payload/checked-json.ts";
 import type { IncomingMessage, OutgoingMessage } from "@sluice/shared/contract/message.ts";
-import {
-  type OnlineAnswer,
-  type OnlineQuery,
-  onlineEnvelopeSchema,
-  onlineRequestSchema,
-} from "@sluice/shared/contract/online.ts";
+import type { OnlineAnswer, OnlineQuery } from "@sluice/shared/contract/online.ts";
 import {
   featuresReplyTopic,
   featuresRequestTopic,
@@ -23,6 +18,9 @@ export interface OnlineCounters {
   /** Meant for other gateways, whose topics this one should not subscribe to. */
   misdirected: number;
 }
+
+/** Where nobody asks, what judges a request takes no memory. */
+const loadSchemas = () => import("@sluice/shared/contract/online.ts");
 
 const NAME = /^[A-Za-z0-9._-]{1,64}$/;
 
@@ -57,18 +55,19 @@ export class OnlineClerk {
       this.#counters.misdirected++;
       return undefined;
     }
+    const { onlineRequestSchema } = await loadSchemas();
     const request = parseCheckedJson("request", onlineRequestSchema, message.payload);
     if (typeof request === "string")
       return this.#refuse(message, new PipelineError("features.request_invalid", request));
     const { id: _id, replyTo: _replyTo, ...query } = request;
     try {
-      return this.#tell(message, await this.#ask(query), "answered");
+      return await this.#tell(message, await this.#ask(query), "answered");
     } catch (error) {
       return this.#refuse(message, error);
     }
   }
 
-  turnAway(message: IncomingMessage): OutgoingMessage | undefined {
+  turnAway(message: IncomingMessage): Promise<OutgoingMessage | undefined> {
     return this.#refuse(
       message,
       new PipelineError("features.busy", "too many requests are being answered", {
@@ -77,15 +76,16 @@ export class OnlineClerk {
     );
   }
 
-  #refuse(message: IncomingMessage, error: unknown): OutgoingMessage | undefined {
+  #refuse(message: IncomingMessage, error: unknown): Promise<OutgoingMessage | undefined> {
     return this.#tell(message, { error: shownError(error) }, "refused");
   }
 
-  #tell(
+  async #tell(
     { client, payload, response }: IncomingMessage,
     body: object,
     outcome: "answered" | "refused",
-  ): OutgoingMessage | undefined {
+  ): Promise<OutgoingMessage | undefined> {
+    const { onlineEnvelopeSchema } = await loadSchemas();
     const envelope = parseCheckedJson("request", onlineEnvelopeSchema, payload);
     const { id, replyTo = client } = typeof envelope === "string" ? {} : envelope;
     const below = featuresReplyTopic(this.#gateway, "");

@@ -9,7 +9,8 @@ import { type Admission, type ConnectRefusal, Doorkeeper } from "./doorkeeper.ts
 import { RereadFiles } from "./reread-files.ts";
 import { forgetSession, keepOnlyGranted, type SessionMemory } from "./session-memory.ts";
 import { type Connected, Sessions } from "./sessions.ts";
-import { isLoopback, type BrokerSettings } from "./settings.ts";
+import { isLoopback } from "./loopback.ts";
+import type { BrokerSettings } from "./settings.ts";
 import { certificateOf } from "./tls.ts";
 import { readUsers, type Users } from "./users-file.ts";
 

@@ -7,7 +7,8 @@ import type { Log } from "@sluice/shared/runtime/log.ts";
 import { ConnectionLimits, type ConnectionRefusal } from "./connection-limits.ts";
 import { Listener, type TlsEndpoint } from "./listener.ts";
 import { RereadFiles } from "./reread-files.ts";
-import { type BrokerSettings, isLoopback } from "./settings.ts";
+import { isLoopback } from "./loopback.ts";
+import type { BrokerSettings } from "./settings.ts";
 import { expiryProblem, readTls } from "./tls.ts";
 
 /** Why a connection came to nothing before MQTT. */

@@ -10,7 +10,7 @@ export interface Clerk {
   /** Undefined where nobody is told. Never rejects. */
   answer(request: IncomingMessage): Promise<OutgoingMessage | undefined>;
   /** The answer to a request that came while too many others were being answered. */
-  turnAway(request: IncomingMessage): OutgoingMessage | undefined;
+  turnAway(request: IncomingMessage): Promise<OutgoingMessage | undefined>;
 }
 
 /**
@@ -39,8 +39,9 @@ export class RequestDesk implements Sink {
       return;
     }
     settled(undefined); // It has come: a question is worth nothing after a restart.
-    if (this.#underWay >= UNDER_WAY_MAX) this.#send(this.#clerk.turnAway(message));
-    else void this.#answer({ ...message, payload: Uint8Array.from(message.payload) });
+    const own = { ...message, payload: Uint8Array.from(message.payload) };
+    if (this.#underWay >= UNDER_WAY_MAX) void this.#turnAway(own);
+    else void this.#answer(own);
   }
 
   hasRoom(bytes: number): boolean {
@@ -59,6 +60,10 @@ export class RequestDesk implements Sink {
     } finally {
       this.#underWay--;
     }
+  }
+
+  async #turnAway(request: IncomingMessage): Promise<void> {
+    this.#send(await this.#clerk.turnAway(request));
   }
 
   #send(answer: OutgoingMessage | undefined): void {

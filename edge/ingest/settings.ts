@@ -1,9 +1,6 @@
 import { z } from "zod";
+import { isLoopback } from "./loopback.ts";
 import { isTopicFilter } from "./topic-pattern.ts";
-
-/** Hosts on which only programs of this machine can connect. */
-export const isLoopback = (host: string): boolean =>
-  host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 
 /** A whole number with a range and a default; its text says what it is, in which unit, and why there is a limit. */
 const whole = (text: string, min: number, max: number, fallback: number) =>

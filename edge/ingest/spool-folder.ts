@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, rename, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
-import { isSpoolJob, type SpoolPlace } from "@sluice/shared/contract/spool.ts";
+import { isSpoolJob, type SpoolPlace } from "@sluice/shared/contract/spool-topic.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { syncFolder, writeSynced } from "@sluice/shared/runtime/synced-file.ts";
 

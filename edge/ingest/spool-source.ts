@@ -1,4 +1,4 @@
-import { spoolTopic, type SpoolPlace } from "@sluice/shared/contract/spool.ts";
+import { spoolTopic, type SpoolPlace } from "@sluice/shared/contract/spool-topic.ts";
 import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { Intake } from "./intake.ts";
 import type { IngestStats, Source, SourceOptions } from "./source.ts";

@@ -1,4 +1,4 @@
-import { type OnlineAnswer, type OnlineQuery, onlineRequestSchema } from "@sluice/shared/contract/online.ts";
+import type { OnlineAnswer, OnlineQuery } from "@sluice/shared/contract/online.ts";
 import { type Clock, systemClock } from "@sluice/shared/runtime/clock.ts";
 import { describeError, PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { Part } from "@sluice/shared/runtime/lifecycle.ts";
@@ -82,6 +82,7 @@ export class StatusServer implements Part {
   }
 
   async #features(name: string, query: URLSearchParams): Promise<Answer> {
+    const { onlineRequestSchema } = await import("@sluice/shared/contract/online.ts"); // As above.
     const features = query.getAll("feature");
     const { data, error } = onlineRequestSchema.safeParse({
       view: unescaped(name),

@@ -1,7 +1,7 @@
 import { existsSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { QuarantineRow } from "@sluice/shared/contract/quarantine.ts";
-import type { SpoolPlace } from "@sluice/shared/contract/spool.ts";
+import type { SpoolPlace } from "@sluice/shared/contract/spool-topic.ts";
 import { silentLog } from "@sluice/shared/runtime/log.ts";
 import Database from "better-sqlite3";
 import { expect, onTestFinished, test } from "vitest";

@@ -1,5 +1,6 @@
 import type { RawMessage } from "@sluice/shared/contract/message.ts";
-import { encodeSpooled, spoolTopic } from "@sluice/shared/contract/spool.ts";
+import { encodeSpooled } from "@sluice/shared/contract/spool.ts";
+import { spoolTopic } from "@sluice/shared/contract/spool-topic.ts";
 import { expect, test } from "vitest";
 import { WATCHED_MAX } from "../../../edge/decode/contract-watch.ts";
 import type { Decoder } from "../../../edge/decode/decoder.ts";

@@ -1,4 +1,5 @@
-import { encodeSpooled, spoolTopic, type SpoolRow } from "@sluice/shared/contract/spool.ts";
+import { encodeSpooled, type SpoolRow } from "@sluice/shared/contract/spool.ts";
+import { spoolTopic } from "@sluice/shared/contract/spool-topic.ts";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { decoderOf, messageOf, START_US } from "./messages.ts";

@@ -25,7 +25,7 @@ function deskWith(answer: Clerk["answer"]) {
         settled(undefined);
       },
     },
-    { isRequest: (topic) => topic === "ask", answer, turnAway: () => outgoing("busy") },
+    { isRequest: (topic) => topic === "ask", answer, turnAway: async () => outgoing("busy") },
   );
   desk.replyThrough(({ payload }) => told.push(payload));
   return { desk, stored, told };
@@ -52,6 +52,7 @@ test("more questions at once than can be answered are turned away, and later one
     () => new Promise((resolve) => open.push(() => resolve(outgoing("answer")))),
   );
   for (let i = 0; i < 300; i++) desk.put(message("ask"), () => undefined);
+  await new Promise(setImmediate);
   expect(told).toEqual(Array.from({ length: 44 }, () => "busy"));
   for (const answer of open) answer();
   await new Promise(setImmediate);

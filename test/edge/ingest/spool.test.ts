@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
-import { spoolTopic } from "@sluice/shared/contract/spool.ts";
+import { spoolTopic } from "@sluice/shared/contract/spool-topic.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import { systemClock } from "@sluice/shared/runtime/clock.ts";
 import type { IncomingMessage } from "@sluice/shared/contract/message.ts";
