@@ -54,7 +54,9 @@ class ViewRows {
     const numbers = this.#numbers;
     const newestEndUs = known === undefined ? -Infinity : (numbers[at + 1] ?? -Infinity);
     // A revision of an older window is older; a device that began anew gives the same window under a later number.
-    if (vector.windowEndUs < newestEndUs) return;
+    // Where the newest begins after this one was known, its clock was ahead then, and has been put right since.
+    const wasAhead = vector.revision === 0 && (numbers[at] ?? -Infinity) > vector.closedAtUs;
+    if (vector.windowEndUs < newestEndUs && !wasAhead) return;
     numbers[at] = vector.windowStartUs;
     numbers[at + 1] = vector.windowEndUs;
     numbers[at + 2] = vector.revision;

@@ -142,3 +142,12 @@ test("the newest vector of each device is served, also after a restart", () => {
     { numRuns: 300 },
   );
 });
+
+test("a window from when a device's clock was ahead gives way to the first one after the clock was put right", () => {
+  const newest = new NewestVectors();
+  newest.put([vector(300, { closedAtUs: 60e6 }), vector(70)]);
+  expect(ask(newest, 80)).toMatchObject({ windowEnd: "1970-01-01T00:01:10.000Z", ageMs: 10_000 });
+  // Revisions of older windows do not, nor an older window beside one that may be right.
+  newest.put([vector(60, { revision: 1 }), vector(60)]);
+  expect(ask(newest, 80)).toMatchObject({ windowEnd: "1970-01-01T00:01:10.000Z" });
+});
