@@ -22,10 +22,12 @@ const clock = new SimulatedClock(DAY_US + 86_400_000_000);
 /** A lake as a fresh process has it. */
 async function openLake(
   store: MemoryStore,
+  change: object = {},
+  at = clock,
 ): Promise<{ readonly lake: Lake; readonly options: VerifyOptions }> {
   const cacheDir = await mkdtemp(join(tmpdir(), "sluice-verify-"));
-  const settings = lakeSettingsSchema.parse({ cacheDir });
-  const lake = await Lake.open({ store, settings, clock, log: silentLog });
+  const settings = lakeSettingsSchema.parse({ cacheDir, ...change });
+  const lake = await Lake.open({ store, settings, clock: at, log: silentLog });
   onTestFinished(async () => {
     await lake.close();
     await rm(cacheDir, { recursive: true });
@@ -207,4 +209,28 @@ test("a damaged landing object is lost with its reason, and what lies in quarant
   expect(report.gateways).toMatchObject([
     { gateway: "gw-2", state: "explained", lostRanges: 1, through: 199 },
   ]);
+});
+
+test("compaction and retention leave a lake that is proved, and what retention took is told with its reason", async () => {
+  const store = new MemoryStore();
+  const { lake, options } = await openLake(
+    store,
+    { retention: { readings: { thinAfterDays: 1, thinIntervalMs: 60_000 } } },
+    new SimulatedClock(DAY_US + 10 * 86_400_000_000),
+  );
+  for (const from of [0, 500, 1_000]) {
+    await landReadings(store, from, from + 499);
+    await lake.commitLanding();
+  }
+  expect((await lake.upkeep.compact({ streams: ["readings"], day: "2026-11-21" })).days).toHaveLength(1);
+  const compacted = await deep(options);
+  expect(compacted.state).toBe("complete");
+  expect(compacted.tables[0]).toMatchObject({ table: "readings", rows: 3_000, files: 1, landedRows: 3_000 });
+  const [thinned] = (await lake.upkeep.retain()).days;
+  const kept = await deep(options);
+  expect(kept.state).toBe("complete");
+  expect(kept.findings).toMatchObject([
+    { kind: "removed", explained: true, count: 3_000 - (thinned?.rowsAfter ?? 0) },
+  ]);
+  expect(kept.findings[0]?.detail).toContain(thinned?.reason);
 });
