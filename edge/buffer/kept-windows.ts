@@ -15,6 +15,17 @@ export interface KeptWindow {
   readonly toUs: number;
 }
 
+/** How much before and after a window belongs to it, in event time. */
+export interface Around {
+  readonly beforeUs: number;
+  readonly afterUs: number;
+}
+
+/** Whether nothing is to come any more around a window of a device that ended then. */
+export type IsPast = (device: string, toUs: number) => boolean;
+
+const NOTHING_AROUND: Around = { beforeUs: 0, afterUs: 0 };
+
 /** What is remembered at once: about 100 bytes each; windows of a device that touch each other are one. */
 const KEPT_WINDOWS_MAX = 10_000;
 
@@ -60,9 +71,10 @@ export class KeptWindows {
     return this.#count;
   }
 
-  /** Whether a reading of `device` at this event time lies in a kept window. */
-  holds(device: string, atUs: number): boolean {
-    return this.#byDevice.get(device)?.some(({ fromUs, toUs }) => atUs >= fromUs && atUs < toUs) ?? false;
+  /** Whether a reading of `device` at this event time lies in a kept window, or around one. */
+  holds(device: string, atUs: number, { beforeUs, afterUs }: Around = NOTHING_AROUND): boolean {
+    const entries = this.#byDevice.get(device);
+    return entries?.some(({ fromUs, toUs }) => atUs >= fromUs - beforeUs && atUs < toUs + afterUs) ?? false;
   }
 
   /** Adds windows; returns how many older ones had to be forgotten for them. */
@@ -73,12 +85,15 @@ export class KeptWindows {
     return forgotten;
   }
 
-  /** Forgets those whose readings the lake has up to this offset. */
-  forgetDelivered(throughOffset: number): void {
+  /** Forgets those whose readings the lake has up to this offset, if nothing that follows lies around them. */
+  forgetDelivered(throughOffset: number, isPast: IsPast = () => true): void {
+    const isOver = (entry: Entry): boolean =>
+      entry.throughOffset <= throughOffset && isPast(entry.device, entry.toUs);
     for (const [device, entries] of this.#byDevice) {
-      const left = entries.filter((entry) => entry.throughOffset > throughOffset);
+      const left = entries.filter((entry) => !isOver(entry));
       if (left.length === entries.length) continue;
-      for (const entry of entries) if (entry.throughOffset <= throughOffset) this.#remove.run(entry.id);
+      const stays = new Set(left);
+      for (const entry of entries) if (!stays.has(entry)) this.#remove.run(entry.id);
       this.#count -= entries.length - left.length;
       if (left.length === 0) this.#byDevice.delete(device);
       else this.#byDevice.set(device, left);

@@ -28,6 +28,17 @@ export interface OutboxBatch extends SealedBatch {
   readonly id: number;
 }
 
+/** A batch that the lake does not have yet, without its bytes. */
+export interface WaitingBatch {
+  readonly id: number;
+  readonly stream: Stream;
+  readonly to: number;
+  readonly rows: number;
+  readonly key: string;
+  /** As it is stored; encryption adds a few. */
+  readonly bytes: number;
+}
+
 /** A batch that was never sent, without its bytes. */
 export interface UntriedBatch {
   readonly id: number;
@@ -67,6 +78,7 @@ export class Outbox {
   readonly #insertFate: Statement;
   readonly #oldest: Statement;
   readonly #newest: Statement;
+  readonly #waiting: Statement;
   readonly #one: Statement;
   readonly #untried: Statement;
   readonly #end: Statement;
@@ -90,6 +102,9 @@ export class Outbox {
     this.#insertFate = file.prepare("INSERT OR REPLACE INTO batch_fate VALUES (?, ?, 0, 1)");
     this.#oldest = file.prepare("SELECT * FROM outbox WHERE stream = ? ORDER BY id LIMIT ?");
     this.#newest = file.prepare("SELECT * FROM outbox WHERE stream = ? ORDER BY id DESC");
+    this.#waiting = file.prepare(
+      'SELECT id, stream, to_offset AS "to", rows, key, length(body) AS bytes FROM outbox WHERE stream = ? ORDER BY id LIMIT ?',
+    );
     this.#one = file.prepare("SELECT * FROM outbox WHERE id = ?");
     this.#untried = file.prepare(`${UNTRIED} ORDER BY id`);
     this.#end = file.prepare('SELECT stream, to_offset AS "to" FROM outbox WHERE id = ?');
@@ -136,6 +151,11 @@ export class Outbox {
       end = row.from_offset - 1;
     }
     return taken.toReversed();
+  }
+
+  /** Oldest first, without their bytes. */
+  waiting(stream: Stream, limit: number): readonly WaitingBatch[] {
+    return this.#waiting.all(stream, limit) as WaitingBatch[];
   }
 
   readOne(id: number): OutboxBatch | undefined {

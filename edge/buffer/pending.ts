@@ -92,13 +92,19 @@ export class Pending {
   }
 
   /**
-   * Whole chunks, oldest first, up to `rowsMax` rows, but at least one where there is any. Throws PipelineError
-   * "buffer.damaged" where one is not what was stored.
+   * Whole chunks, oldest first, up to `rowsMax` rows, but at least one where there is any; only those before the first
+   * one that was stored at a time that is not ready. Throws PipelineError "buffer.damaged" where one is not what was
+   * stored.
    */
-  read(stream: Stream, rowsMax: number): PendingChunks {
+  read(
+    stream: Stream,
+    rowsMax: number,
+    isReady: (storedAtUs: number) => boolean = () => true,
+  ): PendingChunks {
     const taken: PendingRow[] = [];
     let rows = 0;
     for (const row of this.#select.iterate(stream) as IterableIterator<PendingRow>) {
+      if (!isReady(row.at_us)) break;
       if (taken.length > 0 && rows + row.rows > rowsMax) break;
       taken.push(row);
       rows += row.rows;

@@ -8,29 +8,24 @@ import type { Log } from "@sluice/shared/runtime/log.ts";
 import { newUuid } from "@sluice/shared/runtime/random.ts";
 import { Bodies, checkpointPlace } from "./body.ts";
 import { openChecked, openOrReplace } from "./checked-file.ts";
-import { COUNTER_SCHEMA, Counters } from "./counters.ts";
+import { Counters } from "./counters.ts";
 import { LakeMarks, MESSAGE_STREAMS } from "./lake-marks.ts";
-import { MARK_SCHEMA, Marks } from "./marks.ts";
+import { Marks } from "./marks.ts";
 import { type Derived, DerivedAmounts } from "./derived-amounts.ts";
 import { asideBytes, diskBytesOf, type FileSpace, letShrink, shrink, spaceOf } from "./file-space.ts";
-import { KEPT_WINDOW_SCHEMA, KeptWindows } from "./kept-windows.ts";
+import { type Around, type IsPast, KeptWindows } from "./kept-windows.ts";
 import {
   Outbox,
-  OUTBOX_SCHEMA,
   type OutboxBatch,
   type RewrittenBatch,
   type SealedBatch,
   type UntriedBatch,
+  type WaitingBatch,
 } from "./outbox.ts";
-import {
-  type AppendedRows,
-  Pending,
-  PENDING_SCHEMA,
-  type PendingAmount,
-  type PendingChunks,
-} from "./pending.ts";
+import { type AppendedRows, Pending, type PendingAmount, type PendingChunks } from "./pending.ts";
 import type { Step } from "./step.ts";
 import { SyncMode } from "./sync-mode.ts";
+import { STATE_SCHEMA } from "./state-schema.ts";
 import { makeFolder, type SqliteFile, sqliteError } from "./sqlite-file.ts";
 
 export interface StateStoreOptions {
@@ -43,14 +38,8 @@ export interface StateStoreOptions {
   readonly failed?: (error: Error) => void;
 }
 
-export const STATE_SCHEMA = `
-  ${MARK_SCHEMA};
-  ${COUNTER_SCHEMA};
-  CREATE TABLE IF NOT EXISTS checkpoint (only INTEGER PRIMARY KEY CHECK (only = 1), through INTEGER NOT NULL, body BLOB NOT NULL);
-  ${PENDING_SCHEMA}
-  ${OUTBOX_SCHEMA}
-  ${KEPT_WINDOW_SCHEMA}
-`;
+/** What is told in the transaction of what it tells of. */
+type Told = Pick<Step, "events" | "counters">;
 
 /**
  * Everything that a gateway has derived from its messages and not yet delivered, and how far it has come.
@@ -231,21 +220,23 @@ export class StateStore {
     return this.#pending.amount(stream);
   }
 
-  /** Whole chunks, oldest first, up to `rowsMax` rows, but at least one where there is any. */
-  readPending(stream: Stream, rowsMax: number): PendingChunks {
-    return this.#orSuspect(() => this.#pending.read(stream, rowsMax));
+  /** As `Pending.read`. */
+  readPending(stream: Stream, rowsMax: number, isReady?: (storedAtUs: number) => boolean): PendingChunks {
+    return this.#orSuspect(() => this.#pending.read(stream, rowsMax, isReady));
   }
 
   /**
-   * In one transaction: the batch is in the outbox, encoded once and for all, and its chunks are no longer pending. Nobody
-   * has heard of it: a power cut may take it back, until it is to be sent or a later commit is synced.
+   * In one transaction: the batch is in the outbox, encoded, its chunks are no longer pending, and it is told what it leaves
+   * out. Nobody has heard of it: a power cut may take it back, until it is to be sent or a later commit is synced.
    */
-  seal(batch: SealedBatch, ids: readonly number[]): void {
+  seal(batch: SealedBatch, ids: readonly number[], told: Told = { counters: {} }): void {
+    const atUs = this.#clock.nowUs();
     this.#transaction("unsynced", () => {
-      this.#outbox.write(batch, this.#clock.nowUs());
+      this.#outbox.write(batch, atUs);
       this.#pending.remove(ids);
       this.#marks.set(`sealed.${batch.stream}`, batch.to);
-    });
+      return this.#write({ appended: [], ...told }, atUs);
+    })();
     this.#pending.recount(batch.stream);
     this.#amounts.sealed(batch);
   }
@@ -253,6 +244,11 @@ export class StateStore {
   /** Batches that the lake does not have yet, oldest first. */
   peekOutbox(limit: number, stream: Stream): readonly OutboxBatch[] {
     return this.#orSuspect(() => this.#outbox.read(stream, limit));
+  }
+
+  /** The same without their bytes. */
+  waitingBatches(limit: number, stream: Stream): readonly WaitingBatch[] {
+    return this.#orSuspect(() => this.#outbox.waiting(stream, limit));
   }
 
   /** The newest batches that the lake does not have, without a gap up to the pending rows; oldest first, at most so many rows. */
@@ -287,32 +283,34 @@ export class StateStore {
   }
 
   /** In one transaction: the batch, which was never sent, has fewer rows, and it is told which are gone. */
-  rewriteUntried(
-    batch: RewrittenBatch,
-    told: { readonly events: readonly NewEvent[]; readonly counters: Readonly<Record<string, number>> },
-  ): void {
+  rewriteUntried(batch: RewrittenBatch, told: Told): void {
     assert(this.#outbox.untriedStep(batch.id) !== undefined, `batch ${batch.key} was never sent`);
-    const remember = this.#transaction("synced", () => {
+    this.#transaction("synced", () => {
       this.#outbox.rewrite(batch);
       return this.#write({ appended: [], ...told }, this.#clock.nowUs());
-    });
-    remember();
+    })();
   }
 
-  /** Whether a reading lies in a window whose readings must stay. */
-  isKept(device: string, atUs: number): boolean {
-    return this.#kept.holds(device, atUs);
+  /** Whether a reading lies in, or so much around, a window whose readings must stay. */
+  isKept(device: string, atUs: number, around?: Around): boolean {
+    return this.#kept.holds(device, atUs, around);
+  }
+
+  /** What was last noted with a delivery. */
+  deliveryNote(): string | undefined {
+    return this.#marks.text("delivery.note");
   }
 
   /** The lake has the batch: forget it. Where a power cut takes that back, the lake says again that it has the batch. */
-  markDelivered(id: number): void {
+  markDelivered(id: number, more: { readonly note?: string; readonly isPast?: IsPast } = {}): void {
     const end = this.#outbox.end(id);
     if (end === undefined) return; // Delivered before.
     this.#lake.setStream(end.stream, end.to);
     this.#transaction("unsynced", () => {
       this.#outbox.remove(id);
       this.#marks.set(`delivered.${end.stream}`, end.to);
-      if (end.stream === "readings") this.#kept.forgetDelivered(end.to);
+      if (more.note !== undefined) this.#marks.set("delivery.note", more.note);
+      if (end.stream === "readings") this.#kept.forgetDelivered(end.to, more.isPast);
     });
     this.#lake.setDelivered(this.deliveredOffset());
   }
@@ -337,7 +335,6 @@ export class StateStore {
     return this.#marks.number(`delivered.${stream}`, -1);
   }
 
-  /** What waits in the outbox. */
   outbox(): { readonly batches: number; readonly bytes: number } {
     return this.#outbox.totals();
   }
@@ -349,9 +346,9 @@ export class StateStore {
 
   /** What was derived since the start, and what a row of it weighs. */
   derived(): Derived {
-    const rowsOf = (stream: Stream): number => this.pending(stream).rows;
-    const other = STREAMS.reduce((sum, stream) => sum + rowsOf(stream), 0) - rowsOf("readings");
-    return this.#amounts.amounts({ readings: rowsOf("readings"), other });
+    const readings = this.pending("readings").rows;
+    const other = STREAMS.reduce((sum, stream) => sum + this.pending(stream).rows, -readings);
+    return this.#amounts.amounts({ readings, other });
   }
 
   /** Bytes of rows and batches that were written since the start. */

@@ -1,20 +1,12 @@
 import { isNumbered, type Stream } from "@sluice/shared/contract/stream.ts";
 import type { PendingRows } from "./pending-store.ts";
 
-/** What goes first: what people wait for before what only history needs, and the bulk last. */
-export const UPLOAD_ORDER: readonly Stream[] = [
-  "predictions",
-  "events",
-  "features",
-  "labels",
-  "quarantine",
-  "readings",
-];
-
 export interface BatchLimits {
   readonly batchRowsMax: number;
   readonly batchBytesMax: number;
   readonly batchAgeMs: number;
+  /** How long rows must have waited before they may be in a batch at all. */
+  readonly holdUs: number;
 }
 
 /**
@@ -26,11 +18,24 @@ export type SealMode = "live" | "full" | "all";
 /** Whether a batch of these rows is to be made now. */
 export function isDue(pending: PendingRows, limits: BatchLimits, mode: SealMode, nowUs: number): boolean {
   if (pending.rows === 0) return false;
+  if (limits.holdUs > 0) return isDueAfterHold(pending, limits, mode, nowUs);
   if (mode === "all" || pending.rows >= limits.batchRowsMax || pending.bytes >= limits.batchBytesMax)
     return true;
   if (mode === "full" || pending.oldestAtUs === undefined) return false;
   // A wall clock that was set back makes rows look as if they came from the future: those are due too.
   return Math.abs(nowUs - pending.oldestAtUs) >= limits.batchAgeMs * 1_000;
+}
+
+/** How many of the rows have waited long enough is not known: when the oldest have, and have filled a batch's age. */
+function isDueAfterHold(
+  { rows, oldestAtUs }: PendingRows,
+  { holdUs, batchAgeMs, batchRowsMax }: BatchLimits,
+  mode: SealMode,
+  nowUs: number,
+): boolean {
+  const waitedUs = oldestAtUs === undefined ? Infinity : Math.abs(nowUs - oldestAtUs);
+  if (mode === "all") return waitedUs >= holdUs;
+  return waitedUs >= holdUs + batchAgeMs * 1_000 && (mode === "live" || rows >= batchRowsMax);
 }
 
 /** The offsets that are known when a batch is made. */
@@ -57,7 +62,7 @@ export function planRange(facts: RangeFacts): { readonly from: number; readonly 
   return { from, to };
 }
 
-/** Until when the next upload waits so that `bytes` sent since `startedUs` stay under the cap. */
+/** Until when the next upload waits when one of `bytes` begins at `startedUs`, so that the cap is kept on average. */
 export function pacedUntilUs(
   startedUs: number,
   bytes: number,

@@ -22,6 +22,8 @@ export const EVENT_KINDS = [
   /** Readings were thinned out, or dropped, because the disk budget was reached. */
   "shed.thinned",
   "shed.dropped",
+  /** Readings were left out because the gateway's settings say which of them go to the lake. */
+  "shed.policy",
   /** Acknowledged messages are damaged on disk. */
   "buffer.damaged",
   /** What the stages or a view remembered of earlier messages cannot be read: it begins anew. */

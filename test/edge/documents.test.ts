@@ -12,6 +12,7 @@ const PAGES = [
   "README.md",
   "docs/ingest.md",
   "docs/buffer.md",
+  "docs/uplink.md",
   "docs/contracts.md",
   "docs/security.md",
   "docs/serving.md",

@@ -3,7 +3,7 @@ import Database from "better-sqlite3";
 import { MARK_SCHEMA } from "../marks.ts";
 import { QUARANTINE_SCHEMA } from "../quarantine-store.ts";
 import { SEGMENT_SCHEMA } from "../segment.ts";
-import { STATE_SCHEMA } from "../state-store.ts";
+import { STATE_SCHEMA } from "../state-schema.ts";
 import { madeAs } from "./sqlite-tree.ts";
 
 /** How the files of a buffer are made, by how their names begin. */

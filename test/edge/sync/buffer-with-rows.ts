@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { KeptWindow } from "@sluice/edge/buffer/kept-windows.ts";
 import type { AppendedRows } from "@sluice/edge/buffer/pending.ts";
 import { StateStore } from "@sluice/edge/buffer/state-store.ts";
 import { encodeChunk } from "@sluice/shared/codec/row-chunk.ts";
@@ -23,6 +24,8 @@ export interface StepRows {
 export class BufferWithRows {
   readonly #dir = mkdtempSync(join(tmpdir(), "sluice-sync-"));
   readonly #clock: Clock;
+  /** The event times of the steps' readings. */
+  readonly stepTimes: number[] = [];
   state: StateStore;
 
   constructor(clock: Clock) {
@@ -46,6 +49,7 @@ export class BufferWithRows {
     const from = this.state.decodedThrough + 1;
     const to = from + messages - 1;
     const at = this.#clock.nowUs();
+    this.stepTimes.push(at);
     const seq = this.state.nextSeq("predictions");
     const appended: AppendedRows[] = [];
     if (readings > 0)
@@ -67,6 +71,16 @@ export class BufferWithRows {
       appended.push({ stream: "predictions", from: seq, to: last, rows: predictions, chunk });
     }
     this.state.commitStep({ throughOffset: to, appended, counters: {} });
+  }
+
+  /** Commits that a window is anomalous. */
+  keep(window: KeptWindow): void {
+    this.state.commitStep({
+      throughOffset: this.state.decodedThrough,
+      appended: [],
+      kept: [window],
+      counters: {},
+    });
   }
 
   #open(): StateStore {

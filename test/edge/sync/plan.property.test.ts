@@ -1,19 +1,14 @@
-import { isDue, pacedUntilUs, planRange, UPLOAD_ORDER } from "@sluice/edge/sync/plan.ts";
+import { isDue, pacedUntilUs, planRange } from "@sluice/edge/sync/plan.ts";
 import { isNumbered, STREAMS } from "@sluice/shared/contract/stream.ts";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-const limits = { batchRowsMax: 100, batchBytesMax: 10_000, batchAgeMs: 1_000 };
+const limits = { batchRowsMax: 100, batchBytesMax: 10_000, batchAgeMs: 1_000, holdUs: 0 };
 const NOW_US = 1_800_000_000_000_000;
 const pending = fc.record({
   rows: fc.nat(200),
   bytes: fc.nat(20_000),
   oldestAtUs: fc.integer({ min: NOW_US - 3_000_000, max: NOW_US + 3_000_000 }),
-});
-
-test("every stream has its place in the order of uploads", () => {
-  expect([...UPLOAD_ORDER].sort()).toEqual([...STREAMS].sort());
-  expect([UPLOAD_ORDER[0], UPLOAD_ORDER.at(-1)]).toEqual(["predictions", "readings"]);
 });
 
 test("a batch is due when it is full, when its oldest row has waited, or at the end, and never without rows", () => {
@@ -24,6 +19,19 @@ test("a batch is due when it is full, when its oldest row has waited, or at the 
       expect(isDue(rows, limits, "full", NOW_US)).toBe(full);
       expect(isDue(rows, limits, "live", NOW_US)).toBe(full || waited);
       expect(isDue(rows, limits, "all", NOW_US)).toBe(rows.rows > 0);
+    }),
+  );
+});
+
+test("rows that must wait are in no batch before, and then wait for its age; at the end they are still held back", () => {
+  const held = { ...limits, holdUs: 2_000_000 };
+  fc.assert(
+    fc.property(pending, (rows) => {
+      const waitedUs = Math.abs(NOW_US - rows.oldestAtUs);
+      const isOld = rows.rows > 0 && waitedUs >= 3_000_000;
+      expect(isDue(rows, held, "all", NOW_US)).toBe(rows.rows > 0 && waitedUs >= 2_000_000);
+      expect(isDue(rows, held, "live", NOW_US)).toBe(isOld);
+      expect(isDue(rows, held, "full", NOW_US)).toBe(isOld && rows.rows >= 100);
     }),
   );
 });

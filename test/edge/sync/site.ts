@@ -1,6 +1,7 @@
 import type { SyncSettings } from "@sluice/edge/sync/settings.ts";
 import { syncSettingsSchema } from "@sluice/edge/sync/settings.ts";
 import { Uplink } from "@sluice/edge/sync/uplink.ts";
+import { numberAt } from "@sluice/shared/codec/columns.ts";
 import { decodeLanding, encodeLanding } from "@sluice/shared/codec/landing.ts";
 import { landingKey, type LandingRange, parseLandingKey } from "@sluice/shared/contract/lake-key.ts";
 import type { StreamRows } from "@sluice/shared/contract/rows.ts";
@@ -30,6 +31,10 @@ export class Site {
   /** The keys of all tries to put, in order. */
   readonly puts: string[] = [];
   readonly failures: Error[] = [];
+  /** Hears of each try to put. */
+  heard: () => void = () => undefined;
+  /** How long after a reading came its windows are closed. */
+  settleUs = 0;
   encodings = 0;
   proofs = 0;
   provable = true;
@@ -94,6 +99,11 @@ export class Site {
     this.#link = () => new Promise(() => undefined);
   }
 
+  /** Puts of some keys never end; the others work. */
+  hangs(keys: RegExp): void {
+    this.#link = (key, put) => (keys.test(key) ? new Promise(() => undefined) : put());
+  }
+
   /** Objects arrive, but the gateway never hears of it. */
   loseAnswers(): void {
     this.#link = async (_, put) => {
@@ -122,6 +132,18 @@ export class Site {
     return found;
   }
 
+  /** Event times of the readings in the lake, in order. */
+  async measuredAt(): Promise<number[]> {
+    const times: number[] = [];
+    for (const { stream, key } of await this.landed()) {
+      const result = stream === "readings" ? await this.lake.get(key) : undefined;
+      if (result?.state !== "found") continue;
+      const { columns, count } = decodeLanding("readings", result.object.body);
+      for (let row = 0; row < count; row++) times.push(numberAt(columns["measured_at"], row));
+    }
+    return times;
+  }
+
   #create(): Uplink {
     const log = (level: keyof Log) => (_: object, message: string) =>
       void this.#lines.push({ level, message });
@@ -129,6 +151,7 @@ export class Site {
     const store: ObjectStore = {
       put: (key, body, options) => {
         this.puts.push(key);
+        this.heard();
         return this.#link(key, () => lake.put(key, body, options));
       },
       get: (key, options) => lake.get(key, options),
@@ -149,6 +172,7 @@ export class Site {
         this.proofs += 1;
         if (!this.provable) throw new PipelineError("store.no_conditional_put", "it overwrites");
       },
+      settleUs: () => this.settleUs,
       clock: this.clock,
       random: seededRandom(1),
       log: { debug: log("debug"), info: log("info"), warn: log("warn"), error: log("error") },
