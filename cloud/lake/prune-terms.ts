@@ -67,7 +67,10 @@ function parseLiteral(literal: string, type: TermType): string | number | undefi
     case "long":
     case "double":
       return /^-?\d+(\.\d+)?(e[-+]?\d+)?$/i.test(literal) ? exact(Number(literal)) : undefined;
-    default:
+    case "boolean":
+    case "binary":
+    case "array<double>":
+    case "array<string>":
       return undefined;
   }
 }

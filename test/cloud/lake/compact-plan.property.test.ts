@@ -1,6 +1,6 @@
 import { planCompaction, SORTED, SORTED_TAG } from "@sluice/cloud/lake/compact-plan.ts";
 import type { AddFile } from "@sluice/cloud/lake/delta-action.ts";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
 const LIMITS = { targetBytes: 1_000, filesMin: 4, afterMs: 100, inputBytesMax: 20_000 };

@@ -107,7 +107,9 @@ test("a question fetches the files that may matter to it, and its answer is the 
     store.fetched.length = 0;
     const answer = await lake.sql(query);
     expect([query, store.fetched.length]).toEqual([query, files]);
-    if (!/^(EXPLAIN|SUMMARIZE)/.test(query)) expect(answer).toEqual(await whole.sql(query));
+    // What these two say of a table is an estimate.
+    const isExact = !/^(EXPLAIN|SUMMARIZE)/.test(query);
+    expect(isExact ? answer : undefined).toEqual(isExact ? await whole.sql(query) : undefined);
   }
 });
 
@@ -127,6 +129,6 @@ test("a text with quotes and line breaks in a condition hides no row", async () 
   const odd = "pump-1\noffset>500\n'; x='y";
   const query = `SELECT count(*) FROM readings WHERE device = '${odd.replaceAll("'", "''")}' OR device = 'pump-1'`;
   expect((await lake.sql(query)).rows).toEqual([[240]]);
-  const below = `SELECT count(*) FROM readings WHERE device <= 'pump-1${"\n"}offset>500${"\n"}z'`;
+  const below = "SELECT count(*) FROM readings WHERE device <= 'pump-1\noffset>500\nz'";
   expect((await lake.sql(below)).rows).toEqual([[240]]);
 });

@@ -6,11 +6,12 @@ import { SimulatedClock } from "@sluice/shared/runtime/clock.ts";
 import { silentLog } from "@sluice/shared/runtime/log.ts";
 import { MemoryStore } from "@sluice/shared/store/memory.ts";
 import type { ObjectStore } from "@sluice/shared/store/object-store.ts";
+import type { AddFile } from "@sluice/cloud/lake/delta-action.ts";
 import { DeltaLog } from "@sluice/cloud/lake/delta-log.ts";
 import { Lake } from "@sluice/cloud/lake/lake.ts";
 import { lakeSettingsSchema } from "@sluice/cloud/lake/settings.ts";
 import { planVacuum } from "@sluice/cloud/lake/vacuum-plan.ts";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, onTestFinished, test } from "vitest";
 import { DyingStore } from "./faulty-store.ts";
 import { DAY_US, landReadings } from "./rows.ts";
@@ -131,13 +132,18 @@ const name = fc.nat(12).map((i) => `date=2026-11-${20 + (i % 3)}/part-${i}.parqu
 test("nothing that is active, young or unknown is ever among what goes", () => {
   fc.assert(
     fc.property(
-      fc.uniqueArray(name),
-      fc.dictionary(name, fc.nat(100)),
-      fc.dictionary(name, fc.nat(100)),
-      fc.uniqueArray(name),
-      fc.nat(100),
-      (active, tombstones, seen, listed, nowMs) => {
-        const fileOf = (path: string): [string, never] => [path, { path } as never];
+      fc.record({
+        active: fc.uniqueArray(name),
+        tombstones: fc.dictionary(name, fc.nat(100)),
+        seen: fc.dictionary(name, fc.nat(100)),
+        listed: fc.uniqueArray(name),
+        nowMs: fc.nat(100),
+      }),
+      ({ active, tombstones, seen, listed, nowMs }) => {
+        const fileOf = (path: string): [string, AddFile] => [
+          path,
+          { path, partitionValues: {}, size: 1, modificationTime: 0, dataChange: true },
+        ];
         const plan = planVacuum(
           {
             files: new Map(active.map(fileOf)),
