@@ -1,5 +1,8 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
+import { systemClock } from "@sluice/shared/runtime/clock.ts";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
+
+const INTERRUPT_EVERY_MS = 20;
 
 /** Who watches a question: hears what is being done, and may end it. */
 export interface Watch {
@@ -15,7 +18,9 @@ export async function watched<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   signal?.throwIfAborted();
-  const interrupt = (): void => connection.interrupt();
+  const ended = new AbortController();
+  let interrupting = Promise.resolve();
+  const interrupt = (): void => void (interrupting = interruptUntil(connection, ended.signal));
   signal?.addEventListener("abort", interrupt);
   try {
     return await work();
@@ -24,6 +29,16 @@ export async function watched<T>(
     throw error;
   } finally {
     signal?.removeEventListener("abort", interrupt);
+    ended.abort();
+    await interrupting;
+  }
+}
+
+/** The engine forgets an interruption that comes between planning and running: it is told until it has ended. */
+async function interruptUntil(connection: DuckDBConnection, ended: AbortSignal): Promise<void> {
+  while (!ended.aborted) {
+    connection.interrupt();
+    await systemClock.sleep(INTERRUPT_EVERY_MS, ended);
   }
 }
 
