@@ -100,7 +100,7 @@ export class Site {
     writeFileSync(site.gatewayFile, JSON.stringify({ gateway: GATEWAY_ID, ...settings }));
     const cloud = {
       lake,
-      tables: { cacheDir: "cache", commitIntervalMs: 200, leaseMs: 1_000 },
+      tables: { cacheDir: "cache", commitIntervalMs: 200, leaseMs: 5_000 },
       models: [{ name: "seconds", view: VIEW, triggers: { firstRows: 1_000_000, newLabels: 0 } }],
       keys: { privateKey: "signing.key", publicKeys: ["signing.pub"] },
       status: { port: 0 },

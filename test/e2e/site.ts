@@ -129,7 +129,7 @@ export class Site {
   async cloudVariant(name: string, change: Section): Promise<string> {
     const settings = {
       lake: this.#gateway["lake"],
-      tables: { cacheDir: "cache", commitIntervalMs: 200, leaseMs: 1_000 },
+      tables: { cacheDir: "cache", commitIntervalMs: 200, leaseMs: 5_000 },
       models: [{ name: "seconds", view: SECONDS_VIEW, triggers: { firstRows: 1_000_000, newLabels: 0 } }],
       keys: { privateKey: "signing.key", publicKeys: ["signing.pub"] },
       status: { port: 0 },
