@@ -97,32 +97,7 @@ export class WindowEngine {
   /** As `process`, but the last message may go on in the next block: its vectors come with that, or with `settle`. */
   take(block: ReadingBlock): FeatureVector[] {
     const targets = new Int32Array(block.series.length);
-    const { offset: offsets, index, seriesIndex, measuredAtUs, value, withheld } = block;
-    const { inbox } = this.#parts;
-    const width = this.#parts.plan.metrics.length;
-    const isIdling = this.#idleAfterUs !== Infinity;
-    for (let row = 0; row < block.count; row++) {
-      const offset = offsets[row] ?? Number.NaN;
-      if (offset !== this.#offset) this.#begin(offset, block.receivedAtUs[row] ?? Number.NaN);
-      this.#follow(offset, index[row] ?? Number.NaN);
-      if (offset < this.sinceOffset || withheld[row] === 1) continue;
-      const series = seriesIndex[row] ?? -1;
-      let target = targets[series] ?? UNKNOWN;
-      if (target === UNKNOWN) {
-        target = this.#target(block.series[series]);
-        targets[series] = target;
-      }
-      if (target < LANES) {
-        if (target === SHED) this.#counters.shedDevices += 1;
-        continue;
-      }
-      const metric = (target - LANES) % width;
-      const place = (target - LANES - metric) / width;
-      if (inbox.begin(place, offset) && isIdling) this.#hear(place);
-      const timeUs = measuredAtUs[row] ?? Number.NaN;
-      const reading = (value[row] ?? Number.NaN) + 0; // Without -0, of which JSON and sorting would make something else.
-      if (!inbox.put(place, metric, timeUs, reading)) this.#add(place, metric, timeUs, reading);
-    }
+    for (let row = 0; row < block.count; row++) this.#takeRow(block, targets, row);
     return this.#takeMade();
   }
 
@@ -245,6 +220,32 @@ export class WindowEngine {
     for (const windows of this.#touched) windows.settle();
     this.#touched = [];
     this.#make();
+  }
+
+  /** Takes one reading; `targets` is what is known of where the series of the block go. */
+  #takeRow(block: ReadingBlock, targets: Int32Array, row: number): void {
+    const offset = block.offset[row] ?? Number.NaN;
+    if (offset !== this.#offset) this.#begin(offset, block.receivedAtUs[row] ?? Number.NaN);
+    this.#follow(offset, block.index[row] ?? Number.NaN);
+    if (offset < this.sinceOffset || block.withheld[row] === 1) return;
+    const series = block.seriesIndex[row] ?? -1;
+    let target = targets[series] ?? UNKNOWN;
+    if (target === UNKNOWN) {
+      target = this.#target(block.series[series]);
+      targets[series] = target;
+    }
+    if (target < LANES) {
+      if (target === SHED) this.#counters.shedDevices += 1;
+      return;
+    }
+    const { inbox, plan } = this.#parts;
+    const width = plan.metrics.length;
+    const metric = (target - LANES) % width;
+    const place = (target - LANES - metric) / width;
+    if (inbox.begin(place, offset) && this.#idleAfterUs !== Infinity) this.#hear(place);
+    const timeUs = block.measuredAtUs[row] ?? Number.NaN;
+    const value = (block.value[row] ?? Number.NaN) + 0; // Without -0, of which JSON and sorting would make something else.
+    if (!inbox.put(place, metric, timeUs, value)) this.#add(place, metric, timeUs, value);
   }
 
   #target(series: Series | undefined): number {

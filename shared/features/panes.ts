@@ -69,8 +69,9 @@ export class Panes {
       // As a whole up to the end of the column, and then from its beginning.
       while (left > 0) {
         const count = Math.min(left, this.#capacity - place);
-        into.set(rows.subarray(place * width, (place + count) * width), end);
-        end += count * width;
+        // One by one: so few numbers cost less than an object that shows them.
+        const to = end + count * width;
+        for (let from = place * width; end < to; from++, end++) into[end] = rows[from] ?? Number.NaN;
         left -= count;
         place = 0;
       }
@@ -79,7 +80,7 @@ export class Panes {
     const basis = this.#column(BASIS).rows;
     for (; left > 0; left--, place = (place + 1) & mask) {
       if (basis[place * BASIS.width + COUNT] === 0) continue;
-      into.set(rows.subarray(place * width, (place + 1) * width), end);
+      for (let i = 0; i < width; i++) into[end + i] = rows[place * width + i] ?? Number.NaN;
       end += width;
     }
     return end;
