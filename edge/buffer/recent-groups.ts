@@ -48,7 +48,8 @@ export class RecentGroups {
       if (oldest === undefined || oldest.first + oldest.count - 1 > throughOffset) return;
       this.#bytes -= oldest.bytes.length;
       this.#groups.shift();
-      if (oldest.isOurs === true && oldest.bytes.buffer instanceof ArrayBuffer) oldest.bytes.buffer.transfer(0);
+      if (oldest.isOurs === true && oldest.bytes.buffer instanceof ArrayBuffer)
+        oldest.bytes.buffer.transfer(0);
     }
   }
 }

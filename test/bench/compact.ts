@@ -3,7 +3,6 @@ import { Lake } from "@sluice/cloud/lake/lake.ts";
 import { lakeSettingsSchema } from "@sluice/cloud/lake/settings.ts";
 import { systemClock } from "@sluice/shared/runtime/clock.ts";
 import { silentLog } from "@sluice/shared/runtime/log.ts";
-import { z } from "zod";
 import { DAY_US, LakeFolder } from "./lake-folder.ts";
 import { atMost, type BenchLine, count, median } from "./line.ts";
 import { measureRun } from "./measured-run.ts";
@@ -30,7 +29,7 @@ export async function benchCompact(say: (text: string) => void): Promise<readonl
     say(`compacting ${days} days`);
     const args = ["compact", "--table", "readings", "--config", folder.config, "--json"];
     const run = await measureRun([join(root, "cloud/main.ts"), ...args]);
-    const done = compactedSchema.parse(JSON.parse(run.stdout)).days;
+    const { days: done }: { readonly days: readonly CompactedDay[] } = JSON.parse(run.stdout);
     const sum = (of: (day: (typeof done)[number]) => number): number =>
       done.reduce((total, day) => total + of(day), 0);
     const rows = sum((day) => day.rows);
@@ -52,11 +51,13 @@ export async function benchCompact(say: (text: string) => void): Promise<readonl
   }
 }
 
-const compactedSchema = z.object({
-  days: z.array(
-    z.object({ rows: z.number(), filesBefore: z.number(), filesAfter: z.number(), bytesAfter: z.number() }),
-  ),
-});
+/** What `compact --json` prints of a day. */
+interface CompactedDay {
+  readonly rows: number;
+  readonly filesBefore: number;
+  readonly filesAfter: number;
+  readonly bytesAfter: number;
+}
 
 const unmarked = (what: string, value: number, unit: string): BenchLine => ({
   what,

@@ -79,7 +79,9 @@ test("readings of any series come out with the same bits, and every cut of them 
       expect(decodeChunk("readings", encodeChunk("readings", rows))).toEqual(rows);
       const plain = encodeReadings(rows);
       expect(decodeReadings(plain)).toEqual(rows);
-      expect(() => decodeReadings(plain.subarray(0, Math.floor(plain.length * share)))).toThrow(/bytes are no/);
+      expect(() => decodeReadings(plain.subarray(0, Math.floor(plain.length * share)))).toThrow(
+        /bytes are no/,
+      );
     }),
   );
 });

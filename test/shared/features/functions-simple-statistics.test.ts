@@ -38,7 +38,8 @@ const COMPARED: readonly (readonly [feature: TestFeature, reference: Reference])
   [{ fn: "covariance", ...both }, (a, b) => statistics.sampleCovariance(a, b)],
 ];
 
-function compare(a: number[], b: number[]): void {
+/** The functions that give something else than the reference does. */
+function differing(a: number[], b: number[]): string[] {
   const times = Float64Array.from(a, (_, i) => i * SPACING_US);
   const samples = [a, b].map((values) => {
     const made = new Samples();
@@ -49,10 +50,9 @@ function compare(a: number[], b: number[]): void {
   const bounds = { startUs: 0, endUs: a.length * SPACING_US };
   const values = plan.evaluate(samples, new Float64Array(plan.stateDoubles), bounds);
   const scale = Math.max(1, ...a.map(Math.abs), ...b.map(Math.abs)) ** 2;
-  for (const [i, [{ fn }, reference]] of COMPARED.entries()) {
-    const difference = Math.abs((values[i] ?? Number.NaN) - reference(a, b)) / scale;
-    expect({ fn, isEqual: difference < 1e-9 }).toEqual({ fn, isEqual: true });
-  }
+  return COMPARED.filter(
+    ([, reference], i) => !(Math.abs((values[i] ?? Number.NaN) - reference(a, b)) / scale < 1e-9),
+  ).map(([{ fn }]) => fn);
 }
 
 test("each function gives what simple-statistics gives, on random signals", () => {
@@ -67,10 +67,8 @@ test("each function gives what simple-statistics gives, on random signals", () =
     fc.property(signal, (pairs) => {
       // Neither side is constant: a constant has no correlation and no skewness.
       const shaken = pairs.map(([a, b], i) => [a + (i % 3) * 1_000, b - (i % 2) * 1_000] as const);
-      compare(
-        shaken.map(([a]) => a / 8),
-        shaken.map(([, b]) => b / 8),
-      );
+      const [a, b] = [shaken.map(([a]) => a / 8), shaken.map(([, b]) => b / 8)];
+      expect(differing(a, b)).toEqual([]);
     }),
     { numRuns: 300 },
   );
@@ -87,5 +85,5 @@ test.skipIf(!existsSync(recording))("and on the vibration of a damaged bearing",
   const bytes = readFileSync(recording);
   const samples = Array.from({ length: 12_001 }, (_, i) => bytes.readFloatLE(i * 4));
   for (let from = 0; from + 1_201 <= samples.length; from += 1_200)
-    compare(samples.slice(from, from + 1_200), samples.slice(from + 1, from + 1_201));
+    expect(differing(samples.slice(from, from + 1_200), samples.slice(from + 1, from + 1_201))).toEqual([]);
 });
