@@ -1,4 +1,4 @@
-import { deserialize, serialize } from "node:v8";
+import { DefaultSerializer, deserialize } from "node:v8";
 import { crc32 } from "node:zlib";
 import { PipelineError } from "@sluice/shared/runtime/errors.ts";
 import type { NewestState } from "./features/newest-vectors.ts";
@@ -18,12 +18,16 @@ const HEADER_BYTES = 5;
 
 /** Format u8, CRC-32 u32 little-endian, then V8's structured clone. */
 export function encodeCheckpoint(checkpoint: PipelineCheckpoint): Uint8Array {
-  const body = serialize(checkpoint);
-  const bytes = new Uint8Array(HEADER_BYTES + body.length);
-  const view = new DataView(bytes.buffer);
-  view.setUint8(0, FORMAT);
-  view.setUint32(1, crc32(body), true);
-  bytes.set(body, HEADER_BYTES);
+  const serializer = new DefaultSerializer();
+  // Room before the clone, so that megabytes need not be moved to make it.
+  serializer.writeRawBytes(new Uint8Array(HEADER_BYTES));
+  serializer.writeHeader();
+  // The megabytes last, so that nothing written after them makes the buffer grow.
+  const { decoder, newest, features } = checkpoint;
+  serializer.writeValue({ decoder, newest, features });
+  const bytes = serializer.releaseBuffer();
+  bytes.writeUInt8(FORMAT, 0);
+  bytes.writeUInt32LE(crc32(bytes.subarray(HEADER_BYTES)), 1);
   return bytes;
 }
 
