@@ -82,6 +82,16 @@ export interface PipelineSnapshot {
     readonly sealed: Amount;
     readonly delivered: Amount;
     readonly pendingRows: number;
+    /** Why batches of some streams are not sent now, although the lake may be there. */
+    readonly held?:
+      | {
+          readonly reason: "quiet_hours" | "day_budget";
+          readonly untilUs: number;
+          readonly streams: readonly string[];
+        }
+      | undefined;
+    /** Bytes that were sent on this day of UTC, and the most that may be. */
+    readonly day?: { readonly sentBytes: number; readonly bytesMax: number | undefined };
     readonly failedUploads: number;
     readonly divergedBatches: number;
     readonly lastError:

@@ -94,7 +94,10 @@ function problemsOf(
 /** Whether a failure goes away without anybody's doing. */
 const passes = (code: string): boolean => recoveryOf(new PipelineError(code, "")) === "retry";
 
-function capacityOf({ buffer }: PipelineSnapshot, rates: GatewayStatus["rates"]): GatewayStatus["capacity"] {
+function capacityOf(
+  { buffer, sync }: PipelineSnapshot,
+  rates: GatewayStatus["rates"],
+): GatewayStatus["capacity"] {
   const { disk, outbox, derived } = buffer;
   const { readings, other } = derived;
   const growth = {
@@ -102,12 +105,26 @@ function capacityOf({ buffer }: PipelineSnapshot, rates: GatewayStatus["rates"])
     otherBytesPerS: rates.otherRowsPerS * other.bytesPerRow,
   };
   const pendingBytes = readings.pendingRows * readings.bytesPerRow + other.pendingRows * other.bytesPerRow;
+  const bytes = outbox.bytes + pendingBytes;
   return {
     ...forecast({ ...disk, usedBytes: disk.diskBytes - disk.freeBytes }, growth),
     drainS: drainS({
-      bytes: outbox.bytes + pendingBytes,
+      bytes,
       arrivalBytesPerS: growth.readingsBytesPerS + growth.otherBytesPerS,
-      deliveredBytesPerS: rates.deliveredBytesPerS,
+      deliveredBytesPerS: deliverableBytesPerS(bytes, sync, rates.deliveredBytesPerS),
     }),
   };
+}
+
+const DAY_S = 86_400;
+
+/** What does not fit into the rest of a day's bytes goes, on average, as fast as days allow. */
+function deliverableBytesPerS(
+  bytes: number,
+  { day, held }: PipelineSnapshot["sync"],
+  deliveredBytesPerS: number,
+): number {
+  if (day?.bytesMax === undefined || bytes <= day.bytesMax - day.sentBytes) return deliveredBytesPerS;
+  const perDay = day.bytesMax / DAY_S;
+  return held?.reason === "day_budget" ? perDay : Math.min(deliveredBytesPerS, perDay);
 }

@@ -46,6 +46,7 @@ export function renderStatus(status: GatewayStatus): string {
       "lake",
       `${sync.lake === "unknown" ? "not tried yet" : sync.lake}, ${count(sync.delivered.rows)} rows delivered since the start, ${plural(buffer.outbox.batches, "batch", "batches")} (${inBytes(buffer.outbox.bytes)}) and ${plural(sync.pendingRows, "row")} waiting${drained(status)}`,
     ],
+    ...(sync.held === undefined ? [] : [["", heldText(sync.held)] as const]),
     ...(sync.lake !== "away" || sync.lastError === undefined
       ? []
       : [["", `last error at ${isoTime(sync.lastError.atUs)}: ${sync.lastError.message}`] as const]),
@@ -65,9 +66,12 @@ function traffic({ name, connections, received, receivedBytes, acknowledged }: S
     : `${plural(connections, "connection")}, ${came}, ${count(acknowledged)} acknowledged after fsync`;
 }
 
+const heldText = ({ reason, untilUs, streams }: NonNullable<GatewayStatus["sync"]["held"]>): string =>
+  `${streams.join(", ")} wait until ${isoTime(untilUs)}: ${reason === "quiet_hours" ? "quiet hours" : "the day's bytes are used up"}`;
+
 function drained({ capacity: { drainS }, sync }: GatewayStatus): string {
   if (drainS !== undefined) return drainS < 1 ? "" : `, delivered in ${count(drainS)} s at the present rate`;
-  return sync.lake === "reached" ? ", not getting less at the present rate" : "";
+  return sync.lake === "reached" && sync.held === undefined ? ", not getting less at the present rate" : "";
 }
 
 const modelText = (slot: GatewayStatus["inference"]["slot"]): string => {

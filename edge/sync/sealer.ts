@@ -52,7 +52,9 @@ export class Sealer {
 
   /** Makes what is due. Lets other work of the thread go on between two batches. Throws when the buffer fails. */
   async seal(modeOf: (stream: Stream) => SealMode, halt: AbortSignal): Promise<void> {
-    for (const stream of this.#options.settings.uploadOrder)
+    // Events last: batches of readings tell what they leave out.
+    const order = this.#options.settings.uploadOrder.filter((stream) => stream !== "events");
+    for (const stream of [...order, "events"] as const)
       while (!halt.aborted && this.#isDue(stream, modeOf(stream))) {
         if (!this.#sealOne(stream)) break;
         await nextTurn();

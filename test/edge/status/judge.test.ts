@@ -100,3 +100,24 @@ test("capacity: hours until readings are given up, by what they weigh encoded, a
     drainS: 10,
   });
 });
+
+test("a backlog that does not fit into what is left of a day's bytes drains as days allow, held up or not", () => {
+  const outbox = { batches: 9, bytes: 86_400_000 };
+  const rates = ratesOf({ deliveredBytesPerS: 100_000 });
+  const drainOf = (sentBytes: number, held?: "day_budget" | "quiet_hours"): number | undefined =>
+    statusWith(
+      {
+        buffer: { ...buffer, outbox },
+        sync: {
+          ...sync,
+          day: { sentBytes, bytesMax: 86_500_000 },
+          ...(held === undefined ? {} : { held: { reason: held, untilUs: 0, streams: ["readings"] } }),
+        },
+      },
+      { rates: held === undefined ? rates : ratesOf({}) },
+    ).capacity.drainS;
+  expect(drainOf(0)).toBeCloseTo(864, -1);
+  expect(drainOf(80_000_000)).toBeCloseTo(86_300, -3);
+  expect(drainOf(86_400_001, "day_budget")).toBeCloseTo(86_300, -3);
+  expect(drainOf(0, "quiet_hours")).toBeUndefined();
+});

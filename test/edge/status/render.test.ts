@@ -157,3 +157,16 @@ test("devices that break their contract and metrics that are silent have a line 
     "breakers         none open, 1,312 readings withheld so far",
   ]);
 });
+
+test("what waits for a cap or for quiet hours says so, and until when", () => {
+  const streams = ["features", "readings"];
+  const untilUs = 1_700_000_000_000_000;
+  const linesOf = (reason: "quiet_hours" | "day_budget"): readonly string[] =>
+    renderStatus(statusWith({ sync: { ...sync, held: { reason, untilUs, streams } } })).split("\n");
+  expect(linesOf("quiet_hours").at(-1)?.trim()).toBe(
+    "features, readings wait until 2023-11-14T22:13:20.000Z: quiet hours",
+  );
+  expect(linesOf("day_budget").at(-1)?.trim()).toBe(
+    "features, readings wait until 2023-11-14T22:13:20.000Z: the day's bytes are used up",
+  );
+});

@@ -48,6 +48,17 @@ test("the day's bytes are kept across restarts, predictions may use the last of 
   await site.restart();
   expect(site.uplink.stats().day.sentBytes).toBeGreaterThan(sum);
   expect(await site.landed()).toHaveLength(before + 1);
+  // The rest goes in the days that follow, as much on each as on the first.
+  const waitingOn = [];
+  for (let day = 1; day < 9; day++) {
+    waitingOn.push(site.uplink.stats().waiting.bytes);
+    await site.clock.advance(24 * HOUR_MS);
+    await site.advance(1_000);
+  }
+  expect(waitingOn.at(-1)).toBe(0);
+  waitingOn
+    .slice(1)
+    .forEach((bytes, i) => expect((waitingOn[i] ?? 0) - bytes).toBeLessThanOrEqual(2 * 90_000));
 });
 
 test("in quiet hours urgent streams go, the others are made into full batches and go afterwards", async () => {

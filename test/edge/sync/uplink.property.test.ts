@@ -1,6 +1,6 @@
 // Any steps, any faults of a real HTTP store, any crashes: afterwards every row is in the lake once, in ranges that
 // follow each other without gap or overlap.
-import { syncSettingsSchema } from "@sluice/edge/sync/settings.ts";
+import { type SyncSettings, syncSettingsSchema } from "@sluice/edge/sync/settings.ts";
 import { Uplink } from "@sluice/edge/sync/uplink.ts";
 import { decodeLanding, encodeLanding } from "@sluice/shared/codec/landing.ts";
 import { parseLandingKey } from "@sluice/shared/contract/lake-key.ts";
@@ -17,13 +17,15 @@ import { BufferWithRows } from "./buffer-with-rows.ts";
 
 const GATEWAY = "site-1";
 
-const settings = syncSettingsSchema.parse({
-  batchRowsMax: 7,
-  batchAgeMs: 100,
-  retryBaseMs: 10,
-  retryMaxMs: 10,
-  stopFlushMs: 0,
-});
+const settingsOf = (more: object) =>
+  syncSettingsSchema.parse({
+    ...more,
+    batchRowsMax: 7,
+    batchAgeMs: 100,
+    retryBaseMs: 10,
+    retryMaxMs: 10,
+    stopFlushMs: 0,
+  });
 
 const fault = fc.constantFrom<FaultKind>(
   { kind: "cut" },
@@ -58,10 +60,21 @@ const event: fc.Arbitrary<Event> = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ do: "crash" as const }) },
 );
 
-test("whatever fails and crashes, every row reaches the lake once", async () => {
+const anyPolicy = fc.constantFrom<SyncSettings["readings"]>(
+  { policy: "everything" },
+  { policy: "thinned", intervalMs: 3 },
+  { policy: "around_anomalies", beforeMs: 0, afterMs: 0 },
+);
+
+test("whatever fails and crashes, every row reaches the lake once, or its being left out is told there", async () => {
   const server = await startObjectStore();
   let runs = 0;
-  const run = async (events: readonly Event[]): Promise<void> => {
+  const run = async (
+    events: readonly Event[],
+    uploadsMax: number,
+    readings: SyncSettings["readings"],
+  ): Promise<void> => {
+    const settings = settingsOf({ uploadsMax, readings });
     const prefix = `run${runs++}`;
     const connect = (attemptsMax: number): S3Store => {
       const { endpoint, bucket, accessKeyId, secretAccessKey } = server;
@@ -109,13 +122,19 @@ test("whatever fails and crashes, every row reaches the lake once", async () => 
     expect(uplink.stats()).toMatchObject({ pendingRows: 0, waiting: { batches: 0 }, divergedBatches: 0 });
     server.clearFaults();
     const reader = connect(5);
-    expect(await rowsByStream(reader)).toEqual(expected);
+    const { events: told = 0, ...rows } = await rowsByStream(reader);
+    const leftOut = buffer.state.counters()["shed.readings.policy"] ?? 0;
+    expect({ ...rows, readings: (rows["readings"] ?? 0) + leftOut }).toEqual(expected);
+    expect(told > 0).toBe(leftOut > 0);
     for (const open of [buffer, store, reader]) open.close();
   };
-  await fc.assert(fc.asyncProperty(fc.array(event, { maxLength: 20 }), run), { numRuns: 40 });
+  await fc.assert(
+    fc.asyncProperty(fc.array(event, { maxLength: 20 }), fc.integer({ min: 1, max: 4 }), anyPolicy, run),
+    { numRuns: 40 },
+  );
   expect(server.stats().faults).toBeGreaterThan(10);
   await server.stop();
-});
+}, 120_000);
 
 /** Counts the rows of each stream, seeing to it that the ranges follow each other from 0. */
 async function rowsByStream(store: S3Store): Promise<Record<string, number>> {
