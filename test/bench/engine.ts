@@ -152,7 +152,7 @@ function benchCheckpoint(say: (text: string) => void): readonly BenchLine[] {
     });
     const megabytes = engine.checkpoint().length / 1e6;
     return atMost(
-      `checkpoint of ${count(CHECKPOINT_DEVICES)} devices at ${rateHz}/s, ${megabytes.toFixed(1)} MB`,
+      `the engine's part of a checkpoint, ${count(CHECKPOINT_DEVICES)} devices at ${rateHz}/s, ${megabytes.toFixed(1)} MB`,
       processorMs(15, () => engine.checkpoint()),
       { unit: "ms", mark: CHECKPOINT_MS_MAX },
     );
