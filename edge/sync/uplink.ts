@@ -273,8 +273,12 @@ export class Uplink implements Part {
   #oldest(stream: Stream): WaitingBatch | undefined {
     const taken = [this.#aside, this.#landed, this.#flying];
     const limit = taken.reduce((sum, { size }) => sum + size, 1);
-    const batches = this.#options.pending.waitingBatches(limit, stream);
-    return batches.find(({ id }) => !taken.some((ids) => ids.has(id)));
+    const waiting = this.#options.pending.waitingBatches(limit, stream);
+    // No more than may be under way overtake one that hangs: were the state damaged now, those would come twice.
+    const first = waiting
+      .filter(({ id }) => !this.#aside.has(id))
+      .slice(0, this.#options.settings.uploadsMax);
+    return first.find(({ id }) => !taken.some((ids) => ids.has(id)));
   }
 
   #heldNow(batch: { readonly stream: Stream; readonly bytes: number }): Held | undefined {
