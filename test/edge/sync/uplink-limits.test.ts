@@ -49,7 +49,7 @@ test("the day's bytes are kept across restarts, predictions may use the last of 
   expect(site.uplink.stats().day.sentBytes).toBeGreaterThan(sum);
   expect(await site.landed()).toHaveLength(before + 1);
   // The rest goes in the days that follow, as much on each as on the first.
-  const waitingOn = [];
+  const waitingOn: number[] = [];
   for (let day = 1; day < 9; day++) {
     waitingOn.push(site.uplink.stats().waiting.bytes);
     await site.clock.advance(24 * HOUR_MS);
@@ -214,7 +214,7 @@ test("around anomalies the past is still claimed, the future too, and nothing el
   }
   await site.advance(120_000);
   const times = await site.measuredAt();
-  const expected = [];
+  const expected: number[] = [];
   for (const atUs of site.buffer.stepTimes)
     if (atUs >= (window?.fromUs ?? 0) - 20_000_000 && atUs < (window?.toUs ?? 0) + 10_000_000)
       expected.push(atUs);
