@@ -3,7 +3,7 @@ import { BudgetSite, deviceOf, measuredAtUs } from "../edge/buffer/budget-site.t
 
 export const STEP_MESSAGES = 1_000;
 
-const DISK_BYTES_MAX = 6 * 1_048_576;
+const DISK_BYTES_MAX = 5 * 1_048_576;
 const WINDOW_MESSAGES = 40;
 
 export const openShedSite = (dir: string): BudgetSite =>
