@@ -1,12 +1,16 @@
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 
-/** The network between a publisher and a gateway, which can lose what the gateway answers. */
+/** The network between a publisher and a gateway, which can stand still and lose what the gateway answers. */
 export class Link {
   readonly #server: Server;
   readonly #port: number;
   readonly #sockets = new Set<Socket>();
   #losesAnswers = false;
+  readonly #publishers = new Set<Socket>();
+  #passedBytes = 0;
+  #limitBytes = Infinity;
+  #reached: () => void = () => undefined;
 
   private constructor(server: Server, port: number) {
     this.#server = server;
@@ -28,6 +32,20 @@ export class Link {
     return `mqtt://127.0.0.1:${this.#port}`;
   }
 
+  /** What publishers have sent to the gateway, in all. */
+  get passedBytes(): number {
+    return this.#passedBytes;
+  }
+
+  /** Lets about so many bytes more of publishers pass, then no more; resolves at that moment. `cut` ends it. */
+  pass(bytes: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#limitBytes = this.#passedBytes + bytes;
+    this.#reached = resolve;
+    for (const publisher of this.#publishers) publisher.resume();
+    return promise;
+  }
+
   /** From now on no acknowledgement arrives, until `cut`. */
   loseAnswers(): void {
     this.#losesAnswers = true;
@@ -36,6 +54,7 @@ export class Link {
   /** Ends every connection; new ones lose nothing. */
   cut(): void {
     this.#losesAnswers = false;
+    this.#limitBytes = Infinity;
     for (const socket of this.#sockets) socket.destroy();
   }
 
@@ -46,7 +65,14 @@ export class Link {
 
   #join(publisher: Socket, gatewayPort: number): void {
     const gateway = connect(gatewayPort, "127.0.0.1");
-    publisher.pipe(gateway);
+    this.#publishers.add(publisher);
+    publisher.on("data", (chunk) => {
+      gateway.write(chunk);
+      this.#passedBytes += chunk.length;
+      if (this.#passedBytes < this.#limitBytes) return;
+      publisher.pause();
+      this.#reached();
+    });
     gateway.on("data", (answer) => {
       if (!this.#losesAnswers) publisher.write(answer);
     });
@@ -59,6 +85,7 @@ export class Link {
       one.on("error", () => undefined);
       one.once("close", () => {
         this.#sockets.delete(one);
+        this.#publishers.delete(one);
         other.destroy();
       });
     }

@@ -16,6 +16,9 @@ import { makeSite, MODEL, type Site } from "./skab-settings.ts";
 const MAP = join(import.meta.dirname, "../../simulators/replay/maps/skab.yaml");
 const METRICS = Object.keys(SKAB_METRICS);
 
+/** About so many rows are stored before the second kill without an answer. */
+const LOST_ANSWERS = 100;
+
 /** One way through the system. */
 export interface Variant {
   readonly name: string;
@@ -145,17 +148,20 @@ export class Proof {
   /** Replays the faulty runs; in the variant that says so the gateway dies twice on the way and comes back. */
   async #replayFaulty(site: Site, gateway: RunningGateway, link: Link): Promise<RunningGateway> {
     const rows = rowsOf(this.#valve1);
+    const bytesPerRow = link.passedBytes / this.#healthy.rows.length;
+    const inTheMidst = this.#variant.kill ? link.pass((bytesPerRow * rows) / 3) : Promise.resolve();
     const replayed = this.#replay(link, this.#valve1);
     if (!this.#variant.kill) {
       await replayed;
       return gateway;
     }
-    // In the midst of it: what is on its way to the gateway is lost with it.
-    await this.#stored(gateway, rows / 3);
+    // What is on its way to the gateway is lost with it.
+    await inTheMidst;
     const second = await this.#killAndRestart(site, gateway, link);
+    await link.pass((bytesPerRow * rows) / 3);
     // With everything on disk and no acknowledgement out: what is sent again is there already.
-    await this.#stored(second, (rows * 2) / 3);
     link.loseAnswers();
+    await link.pass(bytesPerRow * LOST_ANSWERS);
     await second.settled();
     const third = await this.#killAndRestart(site, second, link);
 
@@ -169,12 +175,6 @@ export class Proof {
       `${duplicates} of ${resent}`,
     );
     return third;
-  }
-
-  /** Waits until so many rows of the faulty runs are on disk. */
-  async #stored(gateway: RunningGateway, rows: number): Promise<void> {
-    const wanted = this.#healthy.rows.length + rows;
-    await gateway.statusWhen(`${rows} rows are stored`, ({ buffer }) => buffer.nextOffset >= wanted);
   }
 
   async #killAndRestart(site: Site, gateway: RunningGateway, link: Link): Promise<RunningGateway> {
