@@ -10,19 +10,18 @@ const PREFIX = `${TABLE}_delta_log/`;
 const DAY_MS = 86_400_000;
 
 /** Commits of an hour each, so a hundred of them are about four days. */
-async function hours(store: MemoryStore, log: DeltaLog, from: number, through: number): Promise<void> {
+async function hours(log: DeltaLog, from: number, through: number): Promise<void> {
   for (let i = from; i <= through; i++) {
     const append = appendOf("gw", i - 1, i, i * 3_600_000);
     const landed = [{ key: `landing/${i}`, sha256: String(i), rows: 1 }];
     await log.append({ ...append, commitInfo: { ...append.commitInfo, sluice: { landed, lost: [] } } });
   }
-  expect(store).toBeDefined();
 }
 
 test("what no version within the retention needs is deleted, and everything since can be read", async () => {
   const store = new MemoryStore();
   const log = new DeltaLog(store, TABLE, { retentionMs: 5 * DAY_MS });
-  await hours(store, log, 0, 399);
+  await hours(log, 0, 399);
   // The checkpoint at 399 leaves 120 hours: version 279 must be readable, and 199 is the checkpoint before it.
   const { commits, checkpoints } = await listLog(store, PREFIX);
   expect([commits[0], commits.length]).toEqual([199, 201]);
@@ -42,7 +41,7 @@ test("what no version within the retention needs is deleted, and everything sinc
 test("a clean-up that is broken off anywhere leaves a log that is read, and the next one goes on", async () => {
   const store = new MemoryStore();
   const writer = new DeltaLog(store, TABLE);
-  await hours(store, writer, 0, 250);
+  await hours(writer, 0, 250);
   const reader = new DeltaReader(store, PREFIX, (error) => expect.fail(error.message));
   for (let deletes = 0; deletes < 220; deletes += 37) {
     let left = deletes;
@@ -66,9 +65,9 @@ test("nothing is deleted where the checkpoint that would carry the rest is damag
     retentionMs: 5 * DAY_MS,
     onProblem: ({ message }) => problems.push(message),
   });
-  await hours(store, log, 0, 350);
+  await hours(log, 0, 350);
   await store.put(checkpointKey(PREFIX, 199), new TextEncoder().encode("torn"));
-  await hours(store, log, 351, 399);
+  await hours(log, 351, 399);
   expect((await listLog(store, PREFIX)).commits[0]).toBe(99);
   expect(problems[0]).toContain(checkpointKey(PREFIX, 199));
 });
@@ -76,7 +75,7 @@ test("nothing is deleted where the checkpoint that would carry the rest is damag
 test("what became of a landing object is known after a start from a checkpoint, as far back as it matters", async () => {
   const store = new MemoryStore();
   const options = { retentionMs: 0, rememberMs: 5 * DAY_MS };
-  await hours(store, new DeltaLog(store, TABLE, options), 0, 399);
+  await hours(new DeltaLog(store, TABLE, options), 0, 399);
   const log = new DeltaLog(store, TABLE, options);
   await log.refresh();
   for (const i of [280, 300, 398, 399])
@@ -91,10 +90,10 @@ test("what became of a landing object is known after a start from a checkpoint, 
 test("a program that slept while the log was cleaned up goes on at the newest version, not in the gap", async () => {
   const store = new MemoryStore();
   const sleeper = new DeltaLog(store, TABLE, { retentionMs: 5 * DAY_MS });
-  await hours(store, sleeper, 0, 20);
+  await hours(sleeper, 0, 20);
   const log = new DeltaLog(store, TABLE, { retentionMs: 5 * DAY_MS });
   await log.refresh();
-  await hours(store, log, 21, 399);
+  await hours(log, 21, 399);
   expect((await store.get(commitKey(21))).state).toBe("missing");
   expect(await sleeper.refresh()).toMatchObject({ version: 399, files: { size: 400 } });
 });
@@ -102,7 +101,7 @@ test("a program that slept while the log was cleaned up goes on at the newest ve
 test("a log whose newest commit was taken away is a hole, and nothing is committed on top", async () => {
   const store = new MemoryStore();
   const log = new DeltaLog(store, TABLE);
-  await hours(store, log, 0, 5);
+  await hours(log, 0, 5);
   await store.delete(commitKey(5));
   await expect(log.refresh()).rejects.toMatchObject({
     code: "lake.log_hole",
